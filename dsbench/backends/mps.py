@@ -1,0 +1,77 @@
+"""Apple's graphics processors, through Metal Performance Shaders."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import Any
+
+from dsbench.backends.base import Availability, UnsupportedError
+from dsbench.backends.host_clock import HostClockBackend
+from dsbench.backends.torch_backend import MIB, find_devices
+from dsbench.records import Device
+
+
+class MpsBackend(HostClockBackend):
+    """The one Metal device of a Mac.
+
+    It is timed by the host's clock around ``torch.mps.synchronize()``, because its events hang or
+    report reversed times (pytorch #162872).
+    """
+
+    name = "mps"
+
+    @classmethod
+    def availability(cls, torch: Any = None) -> Availability:
+        return find_devices(cls.name, torch, cls._find)
+
+    @staticmethod
+    def _find(torch: Any) -> list[str]:
+        mps = torch.backends.mps
+        if not mps.is_built():
+            raise UnsupportedError(
+                f"torch {torch.__version__} is built without MPS, which needs macOS on arm64"
+            )
+        if not mps.is_available():
+            raise UnsupportedError(
+                f"torch {torch.__version__} is built with MPS but finds no Metal device "
+                f"(macOS {platform.mac_ver()[0] or 'unknown'}; a virtual machine has none)"
+            )
+        return [mps.get_name()]
+
+    @property
+    def device(self) -> str:
+        return "mps"
+
+    def describe(self) -> Device:
+        return Device(
+            self.name,
+            self.torch.backends.mps.get_name(),
+            driver=platform.mac_ver()[0],  # Metal comes with the operating system
+            memory=self.torch.mps.recommended_max_memory(),
+            versions={"torch": str(self.torch.__version__)},
+        )
+
+    def synchronize(self) -> None:
+        self.torch.mps.synchronize()
+
+    @property
+    def flush_bytes(self) -> int:
+        """256 MiB: Metal does not say how large the system-level cache is; the largest are 96 MiB."""
+        return 256 * MIB
+
+    def peak_memory(self, call: Callable[[], Any]) -> int:  # noqa: ARG002 - the signature is the base's
+        raise UnsupportedError("torch.mps says what is allocated now, but keeps no peak of it")
+
+    def free_memory(self) -> int:
+        mps = self.torch.mps
+        return max(0, int(mps.recommended_max_memory() - mps.driver_allocated_memory()))
+
+    def release(self) -> None:
+        super().release()
+        self.torch.mps.empty_cache()
+
+    def _doubles(self, actual: Any, expected: Any) -> tuple[Any, Any]:
+        # Metal has no double precision.
+        left, right = (self.torch.as_tensor(side).cpu() for side in (actual, expected))
+        return super()._doubles(left, right)

@@ -1,0 +1,72 @@
+"""What a run is held against: its history, before the gate judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dsbench.gate import usual_change
+from dsbench.metrics import evaluate
+from dsbench.records import Measurement, Run
+from dsbench.registry import select
+
+
+def same_place(one: Run, other: Run) -> bool:
+    """Whether two runs are of the same machine, environment and device, so that they share series."""
+    return (one.environment.machine, one.environment.name, one.environment.device.name) == (
+        other.environment.machine,
+        other.environment.name,
+        other.environment.device.name,
+    )
+
+
+def earlier(recorded: Iterable[Run], new: Run) -> list[Run]:
+    """The recorded runs of the same place that come before a run, oldest first. When that run has no
+    commit of its own, or differs from it, all of them do."""
+    return [run for run in recorded if same_place(run, new) and _comes_before(run, new)]
+
+
+def _comes_before(run: Run, new: Run) -> bool:
+    mine, theirs = new.environment, run.environment
+    if mine.commit is None or mine.commit_time is None:
+        return True
+    if theirs.commit == mine.commit:
+        return mine.dirty
+    return (theirs.commit_time or 0.0) <= mine.commit_time
+
+
+def expected(before: Iterable[Measurement], new: Run) -> list[Measurement]:
+    """What the new run should have measured: all of it when it was a full run of everything, and of a
+    narrower one only what its own options asked for."""
+    before = list(before)
+    chosen, planned = new.settings.get("chosen") or (), set(new.planned)
+    asked = set(select({m.case for m in before}, new.settings["filters"], new.settings["excludes"]))
+    return [
+        m
+        for m in before
+        if m.case in asked
+        and (not chosen or m.case.suite in chosen)
+        and (not new.quick or m.case.name in planned)
+    ]
+
+
+def last_good(past: Iterable[Run]) -> list[Measurement]:
+    """Of each case and probe, the newest measurement that has numbers, or else the newest."""
+    found: dict[tuple[str, str], Measurement] = {}
+    for run in past:
+        for measurement in run.measurements:
+            key = (measurement.case.name, measurement.probe)
+            if measurement.status.has_numbers or key not in found:
+                found[key] = measurement
+    return list(found.values())
+
+
+def usual_changes(past: Iterable[Run]) -> dict[tuple[str, str], float]:
+    """How far each series usually moves, by case name and metric."""
+    values: dict[tuple[str, str, int], list[float]] = {}
+    for run in past:
+        for measurement in run.measurements:
+            case = measurement.case
+            for metric, estimate in evaluate(measurement).items():
+                values.setdefault((case.name, metric, case.version), []).append(estimate.value)
+    # A later version of a case comes later in the history and so replaces an earlier one.
+    return {(name, metric): usual_change(series) for (name, metric, _), series in values.items()}

@@ -1,0 +1,37 @@
+"""The command line: one file a group of commands. Nothing here imports torch, and what a command needs
+is imported when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import click
+
+from dsbench import __version__
+from dsbench.cli.compare import compare
+from dsbench.cli.doctor import doctor
+from dsbench.cli.gate import gate
+from dsbench.cli.history import history
+from dsbench.cli.listing import list_cases
+from dsbench.cli.report import report
+from dsbench.cli.run import run, verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="dsbench")
+def main() -> None:
+    """Measure what techniques that make neural networks cheaper really save, and what they cost.
+
+    \b
+    Start here:
+      dsbench doctor            what this machine can measure
+      dsbench run --quick       a first table, in about two minutes
+      dsbench run               the full points, recorded in the history
+      dsbench gate              did anything get worse than at the previous commit?
+
+    \b
+    Exit codes: 0 nothing to report, 1 regression, 2 usage, 3 a benchmark failed, 4 nothing was
+    measured or a case is missing, 5 inconclusive (with --strict), 130 or 143 interrupted.
+    """
+
+
+for command in (run, list_cases, verify, compare, gate, history, report, doctor):
+    main.add_command(command)

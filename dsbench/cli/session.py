@@ -1,0 +1,175 @@
+"""From options to a measured run: what `run`, `verify` and a resumed run have in common."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dsbench.cli import exits
+from dsbench.cli.exits import NothingMeasuredError, RefusedError
+from dsbench.cli.options import device_index, find_cases, find_suites, report_broken
+
+if TYPE_CHECKING:
+    from dsbench.records import Case, Environment, Run
+    from dsbench.registry import Suite
+    from dsbench.runner import Settings
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything there is to a run before its first case: `earlier` is the interrupted run that is
+    gone on with, and `broken` maps suites that could not be imported to why."""
+
+    settings: Settings
+    suites: dict[str, Suite]
+    environment: Environment
+    cases: list[Case]
+    broken: dict[str, str]
+    earlier: Run | None = None
+
+
+def new(options: dict[str, Any], once: bool = False) -> Session:
+    """The session that the options ask for.
+
+    Raises:
+        RefusedError: an option cannot be what it is.
+        NothingMeasuredError: the backend is not here, or no case is left.
+    """
+    from dsbench.probes.prepared import Budget
+    from dsbench.registry import builtin_suites
+    from dsbench.runner import Settings
+
+    suites = find_suites(options["folder"], options["chosen"])
+    index, quick = device_index(options["device"]), options["quick"]
+    environment = _environment(options["backend"], index, options["machine"], str(options["results"]))
+    min_time = options["min_time"] or (0.05 if quick else 0.2)
+    settings = Settings(
+        backend=environment.device.backend,
+        index=index,
+        rounds=options["rounds"] or (3 if quick else 5),
+        seed=options["seed"],
+        timeout=options["timeout"],
+        budget=Budget(min_time, 5 * min_time, options["max_noise"] or (0.05 if quick else 0.02), once),
+        quick=quick,
+        suites=str((options["folder"] or builtin_suites()).resolve()),
+        chosen=options["chosen"],
+        filters=options["filters"],
+        excludes=options["excludes"],
+        results=str(options["results"]),
+        machine=options["machine"],
+        command=("dsbench", *sys.argv[1:]),
+    )
+    return _session(settings, suites, environment)
+
+
+def resumed() -> Session:
+    """The last interrupted run, if it can still be gone on with.
+
+    Raises:
+        NothingMeasuredError: there is none.
+        RefusedError: its environment is no longer the same.
+    """
+    from dsbench import runs
+    from dsbench.environment import difference
+    from dsbench.runner import Settings
+
+    try:
+        unfinished = [found for path in runs.paths() if (found := runs.read(path)).ended is None]
+    except runs.RunError as error:
+        raise RefusedError(str(error)) from None
+    if not unfinished:
+        raise NothingMeasuredError("there is no interrupted run to resume")
+    earlier = unfinished[-1]
+    settings = Settings.from_json(earlier.settings)
+    suites = find_suites(Path(settings.suites), settings.chosen)
+    environment = _environment(settings.backend, settings.index, settings.machine, settings.results)
+    changed = difference(earlier.environment, environment)
+    if earlier.environment.commit != environment.commit:
+        changed["commit"] = (str(earlier.environment.commit), str(environment.commit))
+    if changed:
+        listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
+        raise RefusedError(f"run {earlier.id} cannot be resumed, its environment has changed: {listed}")
+    return replace(_session(settings, suites, environment), earlier=earlier)
+
+
+def _environment(backend: str, index: int, machine: str, results: str) -> Environment:
+    from dsbench.runner import UnavailableError, look_for, unavailable
+
+    try:
+        found, environment = look_for(backend, index, machine, results)
+        if environment is None:
+            raise unavailable(backend, index, found)
+    except UnavailableError as error:
+        raise NothingMeasuredError(str(error)) from None
+    return environment
+
+
+def _session(settings: Settings, suites: dict[str, Suite], environment: Environment) -> Session:
+    broken = report_broken(suites)
+    cases = find_cases(suites, settings.backend, settings.quick, settings.filters, settings.excludes)
+    if not cases:
+        raise NothingMeasuredError("there is no case to measure")
+    return Session(settings, suites, environment, cases, broken)
+
+
+def measure(session: Session) -> tuple[Run, Path, int]:
+    """Measures, and reads back from disk what was measured.
+
+    Returns:
+        The run, its file, and 0, 130 or 143.
+
+    Raises:
+        RefusedError: the run can be written nowhere.
+    """
+    from dsbench import runs
+    from dsbench.cli.progress import progress
+    from dsbench.records import Run
+    from dsbench.runner import execute, plan
+
+    settings, environment, earlier = session.settings, session.environment, session.earlier
+    header = earlier or Run(
+        id=runs.new_id(environment.commit),
+        started=time.time(),
+        environment=environment,
+        settings=settings.to_json(),
+        planned=tuple(case.name for case in session.cases),
+        baselines={
+            f"{suite.name}.{declared.name}": declared.baseline
+            for suite in session.suites.values()
+            for declared in suite.benchmarks.values()
+        },
+        suite_errors=session.broken,
+    )
+    code = exits.OK
+    signal.signal(signal.SIGTERM, _terminate)
+    with runs.RunFile(runs.STATE / "runs" / f"{header.id}.jsonl") as file:
+        try:
+            if earlier is None:
+                file.append(header.header())
+            groups = plan(session.cases, session.suites)
+            with progress(environment, len(session.cases), settings.rounds) as report:
+                execute(groups, settings, file, earlier.measurements if earlier else (), report)
+            file.append({"type": "end", "ended": time.time()})
+        except runs.RunError as error:
+            raise RefusedError(str(error)) from None
+        except KeyboardInterrupt as interruption:
+            code = exits.TERMINATED if isinstance(interruption, _Termination) else exits.INTERRUPTED
+            click.echo("interrupted: go on with `dsbench run --resume`", err=True)
+        path = file.path
+    if path.parent.parent != runs.STATE:
+        click.echo(f"warning: {runs.STATE} could not be written; the run is kept in {path}", err=True)
+    return runs.read(path), path, code
+
+
+class _Termination(KeyboardInterrupt):
+    """SIGTERM, which ends a run the way Ctrl-C does."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Termination

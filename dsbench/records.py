@@ -1,0 +1,325 @@
+"""What dsbench writes down: cases, samples, measurements, environments and runs, as JSON Lines.
+
+Standard library only, so that every reader (gate, history, reports) starts fast and needs no device.
+Every line is strict JSON: NaN and Infinity are refused on the way out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+Scalar = bool | int | float | str
+
+
+class Status(StrEnum):
+    """How a measurement ended; failure is data and always carries a reason."""
+
+    OK = "ok"
+    UNSTABLE = "unstable"
+    UNSUPPORTED = "unsupported"
+    WRONG = "wrong"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    ERROR = "error"
+
+    @property
+    def has_numbers(self) -> bool:
+        """Only a measurement that ended well has readings."""
+        return self in (Status.OK, Status.UNSTABLE)
+
+    @property
+    def failed(self) -> bool:
+        """A failure makes `dsbench run` exit with 3; `unsupported` is an answer, not a failure."""
+        return not self.has_numbers and self is not Status.UNSUPPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One benchmark x candidate x point."""
+
+    suite: str
+    benchmark: str
+    candidate: str
+    point: tuple[tuple[str, Scalar], ...] = ()
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """The full name that filters match, such as ``attention.prefill.sdpa_flash[N=1024,D=64]``."""
+        values = ",".join(f"{axis}={value}" for axis, value in self.point)
+        return f"{self.suite}.{self.benchmark}.{self.candidate}" + (f"[{values}]" if values else "")
+
+    @property
+    def at(self) -> dict[str, Scalar]:
+        """The point as a mapping from axis to value."""
+        return dict(self.point)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "suite": self.suite,
+            "benchmark": self.benchmark,
+            "candidate": self.candidate,
+            "point": dict(self.point),
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Case:
+        return cls(
+            data["suite"],
+            data["benchmark"],
+            data["candidate"],
+            tuple(data["point"].items()),
+            data["version"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading: its value in the reading's unit, the round it was taken in, the calls it averages
+    over, and the cause when it was disturbed (marked, never dropped)."""
+
+    value: float
+    round: int
+    calls: int = 1
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one call must do at least: floating-point operations and bytes moved; None if unknown."""
+
+    flops: float | None = None
+    bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The outcome of one probe on one case. The status decides which fields exist: readings only for
+    ``ok`` and ``unstable``, a reason for everything but ``ok``.
+
+    `notes` are facts about how it was measured (why sampling stopped, loops, threads); `detail` holds
+    the last lines of stderr or a traceback when something went wrong.
+    """
+
+    case: Case
+    probe: str
+    status: Status
+    reason: str = ""
+    readings: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    work: Work = Work()
+    notes: Mapping[str, Scalar] = field(default_factory=dict)
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status.has_numbers and not any(self.readings.values()):
+            raise ValueError(f"{self.case.name}: a measurement that is {self.status} needs readings")
+        if not self.status.has_numbers and self.readings:
+            raise ValueError(f"{self.case.name}: a measurement that is {self.status} has no readings")
+        if self.status is not Status.OK and not self.reason:
+            raise ValueError(f"{self.case.name}: a measurement that is {self.status} needs a reason")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "type": "measurement",
+            "case": self.case.to_json(),
+            "probe": self.probe,
+            "status": self.status.value,
+            "reason": self.reason,
+            "readings": {
+                name: [_sample_to_json(sample) for sample in samples]
+                for name, samples in self.readings.items()
+            },
+            "work": {"flops": self.work.flops, "bytes": self.work.bytes},
+            "notes": dict(self.notes),
+            "detail": self.detail,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+        return cls(
+            case=Case.from_json(data["case"]),
+            probe=data["probe"],
+            status=Status(data["status"]),
+            reason=data["reason"],
+            readings={name: tuple(Sample(*row) for row in rows) for name, rows in data["readings"].items()},
+            work=Work(**data["work"]),
+            notes=data["notes"],
+            detail=data["detail"],
+        )
+
+
+def _sample_to_json(sample: Sample) -> list[Any]:
+    # Six significant digits are finer than any clock here and keep the files small.
+    row: list[Any] = [float(f"{sample.value:.6g}"), sample.round, sample.calls]
+    return [*row, sample.mark] if sample.mark else row
+
+
+def merge_rounds(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Joins the rounds of each (case, probe): samples are put together, and the worst status wins,
+    because a case that fails in one process of three is not fine. Order of first appearance is kept."""
+    worst_first = list(Status)
+    merged: dict[tuple[Case, str], Measurement] = {}
+    for new in measurements:
+        key = (new.case, new.probe)
+        old = merged.get(key)
+        if old is None:
+            merged[key] = new
+        elif not (old.status.has_numbers and new.status.has_numbers):
+            merged[key] = max(old, new, key=lambda m: worst_first.index(m.status))
+        else:
+            names = [*old.readings, *(name for name in new.readings if name not in old.readings)]
+            worst = max(old, new, key=lambda m: worst_first.index(m.status))
+            merged[key] = replace(
+                worst,
+                readings={name: (*old.readings.get(name, ()), *new.readings.get(name, ())) for name in names},
+            )
+    return list(merged.values())
+
+
+@dataclass(frozen=True)
+class Device:
+    """What was measured on: sizes in bytes, None where the vendor does not say."""
+
+    backend: str
+    name: str
+    index: int = 0
+    driver: str = ""
+    memory: int | None = None
+    cache: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Machine, backend, device, driver, versions, and the commit that was measured.
+
+    `commit` is None outside a git repository; `commit_time` is in seconds since the epoch.
+    """
+
+    machine: str
+    device: Device
+    os: str
+    cpu: str
+    cores: int
+    memory: int
+    python: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    commit_time: float | None = None
+    subject: str = ""
+    dirty: bool = False
+
+    @property
+    def name(self) -> str:
+        """The environment's part of a results file's name, such as ``dsbench-cuda-py3.12``."""
+        return f"dsbench-{self.device.backend}-py{'.'.join(self.python.split('.')[:2])}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{key: value for key, value in vars(self).items() if key != "device"},
+            "versions": dict(self.versions),
+            "device": {**vars(self.device), "versions": dict(self.device.versions)},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Environment:
+        return cls(**{**data, "device": Device(**data["device"])})
+
+
+@dataclass(frozen=True)
+class Run:
+    """The measurements of one invocation, rounds merged, and their environment.
+
+    `settings` are the options the run was made with; `planned` names every case it set out to
+    measure; `baselines` maps ``suite.benchmark`` to its baseline candidate; `suite_errors` maps a
+    suite that could not be imported to the message. `ended` is None for a run that was cut off.
+    Times are seconds since the epoch.
+    """
+
+    id: str
+    started: float
+    environment: Environment
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    planned: tuple[str, ...] = ()
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    suite_errors: Mapping[str, str] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
+    ended: float | None = None
+
+    @property
+    def quick(self) -> bool:
+        return bool(self.settings.get("quick", False))
+
+    def header(self) -> dict[str, Any]:
+        """The first line of a run's file."""
+        return {
+            "type": "run",
+            "format": FORMAT,
+            "id": self.id,
+            "started": self.started,
+            "environment": self.environment.to_json(),
+            "settings": dict(self.settings),
+            "planned": list(self.planned),
+            "baselines": dict(self.baselines),
+            "suite_errors": dict(self.suite_errors),
+        }
+
+    def lines(self) -> list[str]:
+        """The run as JSON Lines: a header, a line a measurement, and an end when it has ended."""
+        rows = [self.header(), *(m.to_json() for m in self.measurements)]
+        if self.ended is not None:
+            rows.append({"type": "end", "ended": self.ended})
+        return [dump(row) for row in rows]
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str]) -> Run:
+        """Reads a run back; a last line that was cut off by a crash is passed over.
+
+        Raises:
+            ValueError: the lines are not those of a run.
+        """
+        rows = [line for line in lines if line.strip()]
+        measurements: list[Measurement] = []
+        header: dict[str, Any] = {}
+        ended: float | None = None
+        for number, line in enumerate(rows, start=1):
+            try:
+                row = json.loads(line)
+                if row["type"] == "run":
+                    header = row
+                elif row["type"] == "measurement":
+                    measurements.append(Measurement.from_json(row))
+                elif row["type"] == "end":
+                    ended = row["ended"]
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(rows) > 1:
+                    break
+                raise ValueError(f"line {number} cannot be read: {error!r}") from None
+        if header.get("format") != FORMAT:
+            raise ValueError(f"there is no header of a run in format {FORMAT}")
+        return cls(
+            **{key: header[key] for key in ("id", "started", "settings", "baselines", "suite_errors")},
+            environment=Environment.from_json(header["environment"]),
+            planned=tuple(header["planned"]),
+            measurements=tuple(merge_rounds(measurements)),
+            ended=ended,
+        )
+
+
+FORMAT = 1
+"""The version of the run file; raised when an old reader would misread a new file."""
+
+
+def dump(row: Mapping[str, Any]) -> str:
+    """One strict JSON line.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON cannot hold.
+    """
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,126 @@
+"""A run, and verdicts, as one strict JSON document for other programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dsbench.gate import Outcome, Verdict
+from dsbench.metrics import METRICS, evaluate
+from dsbench.records import Case, Measurement, Run
+from dsbench.reports.summary import unmeasured
+from dsbench.reports.verdicts import by_seriousness, unit_of
+from dsbench.stats.intervals import Estimate
+
+FORMAT = 1
+"""The version of both documents; raised when a reader of the old one would misread the new one."""
+
+
+def run_json(run: Run) -> str:
+    """A run as a document of this shape, times in seconds since the epoch::
+
+        {"format": 1, "type": "run", "id": str, "started": float, "ended": float | null,
+         "environment": {...}, "settings": {...}, "baselines": {benchmark: candidate},
+         "planned": [case name], "unmeasured": [case name], "suite_errors": {suite: message},
+         "measurements": [
+            {"case": {"name", "suite", "benchmark", "candidate", "point": {axis: value}, "version"},
+             "probe": str, "status": str, "reason": str,
+             "metrics": {name: {"value", "low": float | null, "high": float | null, "unit", "direction"}},
+             "readings": {name: [[value, round, calls] or [value, round, calls, mark]]},
+             "work": {"flops": float | null, "bytes": float | null}, "notes": {...}, "detail": str}]}
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON cannot hold.
+    """
+    header = {key: value for key, value in run.header().items() if key not in ("type", "format")}
+    return _dump(
+        {
+            "format": FORMAT,
+            "type": "run",
+            **header,
+            "ended": run.ended,
+            "unmeasured": unmeasured(run),
+            "measurements": [_measurement(m) for m in run.measurements],
+        }
+    )
+
+
+def verdicts_json(
+    verdicts: Iterable[Verdict], exit_code: int, difference: Mapping[str, tuple[str, str]] | None = None
+) -> str:
+    """Verdicts, the most serious first, as a document of this shape::
+
+        {"format": 1, "type": "verdicts", "exit_code": int, "summary": {outcome: count},
+         "difference": {fact: {"before": str, "after": str}},
+         "verdicts": [
+            {"outcome": str, "case": {as in a run}, "metric": str, "unit": str,
+             "before": estimate, "after": estimate, "change": estimate,
+             "threshold": float, "reason": str}]}
+
+    An estimate is ``{"value", "low": float | null, "high": float | null}`` or null; `change` and
+    `threshold` are relative to the old value (0.05 is 5 %). `metric` is empty when the verdict is
+    about the case as a whole.
+
+    Args:
+        verdicts: what the gate said.
+        exit_code: what the gate exits with.
+        difference: facts of the environments that differ, by name: (before, after).
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON cannot hold.
+    """
+    found = by_seriousness(verdicts)
+    counted = Counter(verdict.outcome for verdict in found)
+    facts = difference or {}
+    return _dump(
+        {
+            "format": FORMAT,
+            "type": "verdicts",
+            "exit_code": exit_code,
+            "summary": {outcome.value: counted[outcome] for outcome in Outcome},
+            "difference": {name: {"before": a, "after": b} for name, (a, b) in facts.items()},
+            "verdicts": [_verdict(verdict) for verdict in found],
+        }
+    )
+
+
+def _measurement(measurement: Measurement) -> dict[str, Any]:
+    row = measurement.to_json()
+    del row["type"]
+    metrics = {
+        name: {
+            **_estimate(found),
+            "unit": METRICS[name].unit,
+            "direction": METRICS[name].direction,
+        }
+        for name, found in evaluate(measurement).items()
+    }
+    return {**row, "case": _case(measurement.case), "metrics": metrics}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    numbers = {"before": verdict.before, "after": verdict.after, "change": verdict.change}
+    return {
+        "outcome": verdict.outcome.value,
+        "case": _case(verdict.case),
+        "metric": verdict.metric,
+        "unit": unit_of(verdict),
+        **{name: None if found is None else _estimate(found) for name, found in numbers.items()},
+        "threshold": verdict.threshold,
+        "reason": verdict.reason,
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {"name": case.name, **case.to_json()}
+
+
+def _estimate(found: Estimate) -> dict[str, float | None]:
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _dump(document: Mapping[str, Any]) -> str:
+    # ASCII, so that it survives every pipe whatever the encoding of the terminal.
+    return json.dumps(document, allow_nan=False) + "\n"

@@ -1,0 +1,71 @@
+"""A run in a few sentences: what was measured, and what to do about what went wrong."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from dsbench.records import Run, Status
+from dsbench.reports.plain import clean
+from dsbench.reports.rows import Group, plural
+
+
+def headline(run: Run, found: list[Group]) -> str:
+    """How many cases were measured, by how they ended: ``24 cases: 22 ok, 1 unstable, 1 oom``."""
+    statuses = Counter(row.worst.status for group in found for row in group.rows)
+    parts = [f"{statuses[status]} {status}" for status in Status if statuses[status]]
+    missing = len(unmeasured(run))
+    if missing:
+        parts.append(f"{missing} not measured")
+    total = statuses.total() + missing
+    return f"{total} {plural(total, 'case')}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def where(run: Run) -> str:
+    """The machine, the device and the commit that was measured, in one line."""
+    here = run.environment
+    commit = f"commit {here.commit[:8]}" if here.commit else "no commit"
+    changes = " with uncommitted changes" if here.dirty else ""
+    return clean(f"{here.machine}, {here.device.name} ({here.device.backend}), {commit}{changes}")
+
+
+def when(seconds: float) -> str:
+    """A time in seconds since the epoch as ``2026-01-31 23:59 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def unmeasured(run: Run) -> list[str]:
+    """The names of the cases that were planned and have no measurement."""
+    measured = {m.case.name for m in run.measurements}
+    return [name for name in run.planned if name not in measured]
+
+
+def warnings(run: Run, found: list[Group]) -> list[str]:
+    """What stands against the numbers, each with what to do about it."""
+    said = [
+        f"suite {clean(suite)} could not be imported: {clean(error)}; correct it and run again"
+        for suite, error in run.suite_errors.items()
+    ]
+    missing = unmeasured(run)
+    if missing:
+        cut = "the run was cut off: " if run.ended is None else ""
+        said.append(
+            f"{cut}{len(missing)} planned {plural(len(missing), 'case')} not measured "
+            f"(first {clean(missing[0])}); run again to measure them"
+        )
+    unstable = sum(row.worst.status is Status.UNSTABLE for group in found for row in group.rows)
+    if unstable:
+        said.append(
+            f"{unstable} {plural(unstable, 'case')} did not settle: try a longer --max-time or a quieter machine"
+        )
+    samples = [s for m in run.measurements for readings in m.readings.values() for s in readings]
+    marks = Counter(clean(sample.mark) for sample in samples if sample.mark)
+    if marks:
+        causes = ", ".join(f"{mark} {count}" for mark, count in marks.most_common())
+        said.append(
+            f"{marks.total()} of {len(samples)} samples were disturbed ({causes}): "
+            "see that nothing else uses the device and that it is cool"
+        )
+    if run.quick:
+        said.append("quick points: not recorded in the history; run without --quick to record")
+    return said

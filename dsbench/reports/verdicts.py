@@ -1,0 +1,81 @@
+"""Verdicts as text for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from dsbench.gate import Outcome, Verdict
+from dsbench.metrics import METRICS
+from dsbench.reports import units
+from dsbench.reports.plain import align, clean, shorten
+from dsbench.reports.table import WIDTH
+
+_SERIOUSNESS = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_INDENT = " " * 4
+
+
+def by_seriousness(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The most serious first, and among equals the largest change."""
+    return sorted(
+        verdicts,
+        key=lambda verdict: (
+            _SERIOUSNESS[verdict.outcome],
+            -abs(verdict.change.value) if verdict.change else 0.0,
+        ),
+    )
+
+
+def counts(verdicts: Iterable[Verdict]) -> str:
+    """How many of each outcome, the most serious first: ``1 missing, 2 worse, 34 same``."""
+    found = Counter(verdict.outcome for verdict in verdicts)
+    return ", ".join(f"{found[o]} {o}" for o in Outcome if found[o]) or "nothing was compared"
+
+
+def unit_of(verdict: Verdict) -> str:
+    """The unit of a verdict's numbers; empty when it is about a metric that no longer exists."""
+    metric = METRICS.get(verdict.metric)
+    return metric.unit if metric else ""
+
+
+def verdicts_text(
+    verdicts: Iterable[Verdict],
+    difference: Mapping[str, tuple[str, str]] | None = None,
+    verbose: bool = False,
+) -> str:
+    """A block a verdict (case, numbers, reason), what differs between the environments, and the counts.
+
+    Args:
+        verdicts: what the gate said.
+        difference: facts of the environments that differ, by name: (before, after).
+        verbose: whether those that are the same are shown and not only counted.
+    """
+    found = by_seriousness(verdicts)
+    shown = [verdict for verdict in found if verbose or verdict.outcome is not Outcome.SAME]
+    rows = [row for verdict in shown for row in _rows(verdict)]
+    header = ["outcome", "case, metric", "before", "after", "change", "threshold"]
+    lines = [*align(header, rows, left=2), ""] if rows else []
+    if difference:
+        facts = [[_INDENT + clean(name), clean(a), clean(b)] for name, (a, b) in difference.items()]
+        lines += ["the environments differ:", *align([_INDENT, "before", "after"], facts, left=3), ""]
+    return "\n".join([*lines, counts(found)]) + "\n"
+
+
+def _rows(verdict: Verdict) -> list[list[str]]:
+    unit = unit_of(verdict)
+    rows = [[verdict.outcome.value, clean(verdict.case.name)]]
+    if verdict.metric:
+        rows.append(
+            [
+                "",
+                f"  {clean(verdict.metric)}",
+                units.estimate(verdict.before, unit),
+                units.estimate(verdict.after, unit),
+                units.change(verdict.change),
+                units.percent(verdict.threshold or None),
+            ]
+        )
+    # Long enough for every reason that was written for people, not for a traceback pasted into one.
+    reason = shorten(clean(verdict.reason), 5 * WIDTH)
+    return [*rows, *(["", _INDENT + line] for line in textwrap.wrap(reason, WIDTH - 20))]

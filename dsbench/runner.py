@@ -1,0 +1,232 @@
+"""The parent: plans a run, measures it in child processes, and has it on disk after every case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dsbench.child import Child, ChildError
+from dsbench.metrics import PROBES
+from dsbench.probes.prepared import Budget
+from dsbench.records import Case, Environment, Measurement, Status
+from dsbench.registry import Benchmark, Suite
+from dsbench.runs import RunFile
+from dsbench.worker import Job
+
+DESCRIBE_TIMEOUT = 120.0
+"""Seconds a worker may take to import torch and look for devices."""
+
+
+class UnavailableError(Exception):
+    """The backend asked for is not here; the message says what was looked for and what was found."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run, as they are written into its header; times in seconds."""
+
+    backend: str
+    index: int
+    rounds: int
+    seed: int
+    timeout: float
+    budget: Budget
+    quick: bool
+    suites: str
+    chosen: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    results: str = "results"
+    machine: str = ""
+    command: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "budget": vars(self.budget)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Settings:
+        """Reads back what `to_json` gave, through JSON or not."""
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
+        return cls(**{**values, "budget": Budget(**data["budget"])})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: the case, in which round of how many, and how many case-rounds of how many
+    are done; `measurements` is empty when the case has just begun."""
+
+    case: str
+    round: int
+    rounds: int
+    done: int
+    total: int
+    measurements: tuple[Measurement, ...] = ()
+
+
+def look_for(
+    backend: str, index: int = 0, machine: str = "", results: str = "results"
+) -> tuple[dict[str, Any], Environment | None]:
+    """Asks a worker which devices are here.
+
+    Args:
+        backend: a backend's name, ``auto`` or ``all``.
+        index: which device of the backend to describe.
+
+    Returns:
+        What was found a backend (``{"devices": [...], "reason": ...}``), in the order looked for, and
+        the environment of the device that would be measured, None when it is not there.
+
+    Raises:
+        UnavailableError: the worker itself could not run, for lack of torch say.
+    """
+    found: dict[str, Any] = {}
+    environment = None
+    job = {"type": "describe", "backend": backend, "index": index, "machine": machine, "results": results}
+    try:
+        with Child(job) as child:
+            for message in child.messages(DESCRIBE_TIMEOUT):
+                if message["type"] == "availability":
+                    found[message["backend"]] = message
+                else:
+                    environment = Environment.from_json(message["environment"])
+    except ChildError as error:
+        raise UnavailableError(f"looking for devices failed: {error.reason}") from None
+    return found, environment
+
+
+def unavailable(backend: str, index: int, found: Mapping[str, Any]) -> UnavailableError:
+    """Says what was looked for and found when `look_for` brought no environment."""
+    here = {name: answer["devices"] for name, answer in found.items() if answer["devices"]}
+    if here:
+        name, devices = next(iter(here.items()))
+        listed = ", ".join(f"{name}:{number} {device}" for number, device in enumerate(devices))
+        return UnavailableError(f"there is no device {name}:{index}; there is {listed}")
+    reasons = "; ".join(f"{name}: {answer['reason']}" for name, answer in found.items())
+    return UnavailableError(f"backend {backend} is not available here. {reasons}")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cases of one benchmark, measured in one child process a round."""
+
+    suite: Suite
+    benchmark: Benchmark
+    cases: tuple[Case, ...]
+
+
+def plan(cases: Iterable[Case], suites: Mapping[str, Suite]) -> list[Group]:
+    """Groups cases by benchmark, in order of first appearance."""
+    together: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        together.setdefault((case.suite, case.benchmark), []).append(case)
+    return [
+        Group(suites[suite], suites[suite].benchmarks[name], tuple(found))
+        for (suite, name), found in together.items()
+    ]
+
+
+def execute(
+    groups: list[Group],
+    settings: Settings,
+    file: RunFile,
+    finished: Iterable[Measurement] = (),
+    report: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Measures every group in every round, writing each case to the file as soon as it is done.
+
+    Rounds are outermost, so that drift of the machine falls on all benchmarks alike. A case that
+    failed, or that the device does not support, is not tried again in later rounds.
+
+    Args:
+        finished: what an earlier, interrupted invocation of the same run measured already.
+
+    Raises:
+        RunError: nothing can be written any more.
+    """
+    everything = [(r, case) for r in range(settings.rounds) for group in groups for case in group.cases]
+    done: set[tuple[int, Case]] = set()
+    given_up: set[Case] = set()
+    for case, measurements in _by_case(finished).items():
+        done |= {(s.round, case) for m in measurements for samples in m.readings.values() for s in samples}
+        given_up |= {case} if _hopeless(measurements) else set()
+    for number in range(settings.rounds):
+        for group in groups:
+            left = [case for case in group.cases if (number, case) not in done and case not in given_up]
+            for case, measurements in _measure(group, left, number, settings):
+                if measurements:
+                    file.append(*(m.to_json() for m in measurements))
+                    done.add((number, case))
+                    given_up |= {case} if _hopeless(measurements) else set()
+                total = len(done | {(r, c) for r, c in everything if c not in given_up})
+                report(Progress(case.name, number, settings.rounds, len(done), total, measurements))
+
+
+def _by_case(measurements: Iterable[Measurement]) -> dict[Case, tuple[Measurement, ...]]:
+    found: dict[Case, tuple[Measurement, ...]] = {}
+    for measurement in measurements:
+        found[measurement.case] = (*found.get(measurement.case, ()), measurement)
+    return found
+
+
+def _hopeless(measurements: Iterable[Measurement]) -> bool:
+    """Whether measuring a case once more would only say the same again."""
+    return any(m.status.failed for m in measurements) or not any(m.status.has_numbers for m in measurements)
+
+
+def _measure(
+    group: Group, cases: list[Case], number: int, settings: Settings
+) -> Iterator[tuple[Case, tuple[Measurement, ...]]]:
+    """Measures cases in one child; when it dies, goes on with the rest in another one. Yields each case
+    with nothing when it begins, and with a measurement a probe when it is done."""
+    left = {case.name: case for case in cases}
+    probes = [probe for probe in PROBES if probe in group.benchmark.probes]
+    while left:
+        job = Job(
+            suite=group.suite.path.resolve(),
+            benchmark=group.benchmark.name,
+            cases=tuple(left.values()),
+            backend=settings.backend,
+            index=settings.index,
+            round=number,
+            seed=settings.seed,
+            budget=settings.budget,
+        )
+        current: Case | None = None
+        arrived: list[Measurement] = []
+        try:
+            with Child(job.to_json()) as child:
+                for message in child.messages(settings.timeout):
+                    try:
+                        if message["type"] == "start":
+                            current, arrived = left[message["case"]], []
+                        else:
+                            arrived.append(Measurement.from_json(message))
+                    except (KeyError, TypeError, ValueError) as error:
+                        reason = f"the worker sent a message that makes no sense: {error!r}"
+                        raise ChildError(Status.ERROR, reason, child.tail) from None
+                    if current is None:
+                        raise ChildError(
+                            Status.ERROR, "the worker measured before it began a case", child.tail
+                        )
+                    if not arrived:
+                        yield current, ()
+                    elif len(arrived) == len(probes):
+                        del left[current.name]
+                        yield current, tuple(arrived)
+            return
+        except ChildError as error:
+            # Without a case to blame, the worker cannot do this benchmark at all.
+            for case in list(left.values()) if current is None else [current]:
+                if left.pop(case.name, None) is not None:
+                    known = {m.probe: m for m in arrived}
+                    yield (
+                        case,
+                        tuple(
+                            known.get(probe)
+                            or Measurement(case, probe, error.status, error.reason, detail=error.detail)
+                            for probe in probes
+                        ),
+                    )

@@ -1,0 +1,77 @@
+"""Intervals for one series of readings.
+
+The unit of evidence is the round (a fresh process), because readings of one process share its luck:
+memory layout, hash seed, the core it landed on. See Kalibera and Jones, "Rigorous Benchmarking in
+Reasonable Time", ISMM 2013.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+
+from scipy.special import bdtr, stdtrit
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its interval, in the unit of the readings; `low` and `high` are None when the
+    readings cannot carry an interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval relative to the value, None without an interval or at zero."""
+        if self.low is None or self.high is None or self.value == 0:
+            return None
+        return (self.high - self.low) / 2 / abs(self.value)
+
+
+def of_median(readings: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """The median with its distribution-free interval between two order statistics.
+
+    Args:
+        readings: at least one number; fewer than six cannot carry a 95 % interval.
+        confidence: the coverage that the interval has at least.
+
+    Source: David and Nagaraja, "Order Statistics", 3rd ed., section 7.1.
+    """
+    ordered = sorted(readings)
+    count = len(ordered)
+    # The largest rank whose binomial tail still leaves enough coverage between it and its mirror.
+    rank = -1
+    while rank + 1 < count // 2 and 2 * float(bdtr(rank + 1, count, 0.5)) <= 1 - confidence:
+        rank += 1
+    if rank < 0:
+        return Estimate(median(ordered))
+    return Estimate(median(ordered), ordered[rank], ordered[count - 1 - rank])
+
+
+def of_rounds(rounds: Sequence[Sequence[float]], confidence: float = 0.95) -> Estimate:
+    """The typical reading over rounds: the geometric mean of the rounds' medians, with Student's
+    interval on their logarithms. With a single round, that round's median and the interval within it,
+    which says nothing about other processes.
+
+    Args:
+        rounds: readings by round, none of them empty.
+        confidence: the coverage of the interval.
+    """
+    if len(rounds) == 1:
+        return of_median(rounds[0], confidence)
+    medians = [median(readings) for readings in rounds]
+    if min(medians) <= 0:  # no logarithm: the interval is taken on the numbers themselves
+        centre, margin = fmean(medians), _margin(medians, confidence)
+        return Estimate(centre, centre - margin, centre + margin)
+    logs = [math.log(value) for value in medians]
+    centre, margin = fmean(logs), _margin(logs, confidence)
+    return Estimate(math.exp(centre), math.exp(centre - margin), math.exp(centre + margin))
+
+
+def _margin(values: Sequence[float], confidence: float) -> float:
+    quantile = float(stdtrit(len(values) - 1, (1 + confidence) / 2))
+    return quantile * stdev(values) / math.sqrt(len(values))

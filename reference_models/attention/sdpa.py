@@ -1,0 +1,72 @@
+"""PyTorch's fused attention: `torch.nn.functional.scaled_dot_product_attention`, kernel by kernel.
+
+`attention` leaves the choice of the kernel to PyTorch, which is what a user has today. The others insist
+on one and raise NotImplementedError where PyTorch has none for the inputs. They enter
+`torch.nn.attention.sdpa_kernel` in each call, which takes about 15 µs of the host's time.
+
+flash: Dao, "FlashAttention-2", ICLR 2024. efficient: Rabe and Staats, "Self-attention Does Not Need
+O(n²) Memory", 2021, in the kernel of xFormers. cudnn: the graph of NVIDIA's cuDNN. math: the formula,
+operation by operation. Work and memory of the fused ones are those of `dense.work` and `dense.tensors`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+
+from reference_models.attention.dense import tensors
+from reference_models.attention.inputs import HEADS
+
+
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """The kernel that PyTorch chooses for these inputs."""
+    return scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+
+def math(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """The unfused kernel, which holds the N x N matrix; it takes half precision up to float32."""
+    return _only(SDPBackend.MATH, ("cpu", "cuda", "mps"), q, k, v, causal)
+
+
+def flash(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """FlashAttention: half precision on CUDA and ROCm, any on the CPU."""
+    return _only(SDPBackend.FLASH_ATTENTION, ("cpu", "cuda"), q, k, v, causal)
+
+
+def efficient(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """The memory-efficient kernel of xFormers: CUDA and ROCm."""
+    return _only(SDPBackend.EFFICIENT_ATTENTION, ("cuda",), q, k, v, causal)
+
+
+def cudnn(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """cuDNN's attention: half precision on CUDA."""
+    return _only(SDPBackend.CUDNN_ATTENTION, ("cuda",), q, k, v, causal)
+
+
+def memory_math(N: int, D: int, dtype: str, **_: object) -> int:
+    """Bytes that a call of `math` needs, inputs and result included: two float32 matrices N x N, q, k, v
+    and the result in float32 too, and the causal mask as booleans and as numbers."""
+    return tensors(N, D, dtype) + tensors(N, D, "float32") + HEADS * N**2 * 8 + N**2 * 5
+
+
+def _only(
+    kernel: SDPBackend,
+    devices: tuple[str, ...],
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+) -> torch.Tensor:
+    where = f"{q.device.type}/{str(q.dtype).removeprefix('torch.')}"
+    missing = f"PyTorch has no {kernel.name.lower().replace('_', ' ')} kernel for {where}"
+    # Elsewhere PyTorch does not look at which kernels are allowed and would run another one.
+    if q.device.type not in devices:
+        raise NotImplementedError(missing)
+    try:
+        with sdpa_kernel(kernel):
+            return scaled_dot_product_attention(q, k, v, is_causal=causal)
+    except RuntimeError as error:
+        if str(error).startswith(("No available kernel", "No viable backend")):
+            raise NotImplementedError(f"{missing} with D={q.shape[-1]}") from None
+        raise

@@ -1,0 +1,122 @@
+"""Token top-k: each query attends to the `KEEP` keys it scores highest.
+
+The idea is that of Zhao et al., "Explicit Sparse Transformer", 2019 (arXiv:1912.11637), which masks
+scores, and of Gupta et al., "Memory-efficient Transformers via Top-k Attention", SustaiNLP 2021
+(arXiv:2106.06899), which works through the queries in chunks.
+
+`masked` is the way of the sketch published with the claim that top-k attention is faster: it computes all
+N x N scores, takes the 32 largest of each row, writes them into a matrix of -inf, and takes softmax and
+the product with v over the full N x N. It never gathers. Faults of that sketch:
+
+- It does all the work of dense attention and then selects, so it can only be slower, at any k. This is
+  its idea and stays; the others are mended here.
+- 1/√D is missing, or comes after the masking.
+- The causal mask comes after the selection: the top-k of an early query can all lie in the future, its
+  row is then empty and its softmax NaN. Here the future is hidden first.
+- k larger than N raises in `torch.topk`.
+- A large negative number as the mask overflows in float16, and a matrix made without the scores' dtype
+  and device fits neither; so does a scatter over another dimension than the keys.
+
+`gathered` makes the same selection and gathers the selected keys and values, so that softmax and the
+second product are small. The scores that it selects by are still N².
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from reference_models.attention import dense
+from reference_models.attention.chunks import budget_of, chunk_bytes, chunks
+from reference_models.attention.inputs import HEADS
+from reference_models.attention.precision import itemsize
+from reference_models.attention.selection import Selection, attend, block_bytes
+
+KEEP = 32
+"""Keys of each query."""
+
+
+def masked(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP) -> torch.Tensor:
+    """Top-k attention by masking all scores. Its work is that of `dense.work`, and its selection."""
+    scores = _scores(q, k, causal, 0)
+    top = scores.topk(min(keep, k.shape[-2]), dim=-1)
+    kept = torch.full_like(scores, -math.inf).scatter_(-1, top.indices, top.values)
+    weights = kept.softmax(-1, dtype=torch.promote_types(q.dtype, torch.float32)).to(q.dtype)
+    return weights @ v
+
+
+def gathered(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+) -> torch.Tensor:
+    """Top-k attention by gathering the selected keys and values."""
+    return attend(q, k, v, causal, select(q, k, causal, keep))
+
+
+def select(
+    q: torch.Tensor, k: torch.Tensor, causal: bool, keep: int = KEEP, budget: float | None = None
+) -> Selection:
+    """The `keep` keys with the highest scores of each query, fewer where the past is shorter.
+
+    Args:
+        q, k: of shape (B, H, N, D); scores are taken in their precision.
+        causal: whether a query sees no later key.
+        keep: how many keys a query gets.
+        budget: bytes of scores to hold at once, the device's own by default.
+    """
+    batch, heads, N, _ = q.shape
+    indices = torch.empty(batch, heads, N, min(keep, N), dtype=torch.int64, device=q.device)
+    valid = torch.empty_like(indices, dtype=torch.bool)
+    budget = budget_of(q.device) if budget is None else budget
+    for rows in chunks(N, batch * heads * N * (2 * q.dtype.itemsize + 1), budget):
+        seen = min(N, max(rows.stop, keep)) if causal else N
+        top = _scores(q[:, :, rows], k[:, :, :seen], causal, rows.start).topk(indices.shape[-1], dim=-1)
+        indices[:, :, rows], valid[:, :, rows] = top.indices, top.values > -math.inf
+    return Selection(indices, valid)
+
+
+def _scores(q: torch.Tensor, k: torch.Tensor, causal: bool, start: int) -> torch.Tensor:
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    if causal:
+        scores.masked_fill_(dense.future(q.shape[-2], k.shape[-2], start, q.device), -math.inf)
+    return scores
+
+
+def masked_reference(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+) -> torch.Tensor:
+    """What `masked` means to compute: exact attention over the keys that it selects.
+
+    The scores are taken in one piece as there, since another order of summation breaks ties otherwise.
+    """
+    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, budget=math.inf))
+
+
+def gathered_reference(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+) -> torch.Tensor:
+    """What `gathered` means to compute: exact attention over the keys that it selects."""
+    return dense.oracle(q, k, v, causal, select(q, k, causal, keep))
+
+
+def work_gathered(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float]:
+    """Floating-point operations and bytes of `gathered`: all scores (half of them when causal), and two
+    products over the selected keys, which each query reads."""
+    keep = min(KEEP, N)
+    flops = 2 * HEADS * N**2 * D / (2 if causal else 1) + 4 * HEADS * N * keep * D
+    return flops, dense.tensors(N, D, dtype) + 2 * HEADS * N * keep * D * itemsize(dtype)
+
+
+def memory_masked(N: int, D: int, dtype: str, **_: object) -> int:
+    """Bytes that a call of `masked` needs, inputs and result included: as dense attention, with the
+    scores held beside the masked ones, and the selection."""
+    return dense.memory(N, D, dtype) + HEADS * N * (N * itemsize(dtype) + KEEP * (8 + itemsize(dtype)))
+
+
+def memory_gathered(N: int, D: int, dtype: str, **_: object) -> int:
+    """Bytes that a call of `gathered` needs, inputs and result included: the selection, and the larger of
+    a chunk of scores and a chunk of gathered keys."""
+    size, keep = itemsize(dtype), min(KEEP, N)
+    scores = chunk_bytes(N, HEADS * N * (2 * size + 1))
+    attended = chunk_bytes(N, HEADS * block_bytes(D, keep, 1, size))
+    return dense.tensors(N, D, dtype) + HEADS * N * keep * 9 + max(scores, attended)

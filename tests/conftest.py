@@ -1,0 +1,54 @@
+"""What tests share: a folder of their own, and the command line run in it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dsbench.cli import main
+
+SUITES = Path(__file__).parent / "suites"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def dsbench(folder: Path) -> Callable[..., Result]:
+    """Runs `dsbench` in an empty working folder and gives its output and exit code."""
+    runner = CliRunner()
+
+    def invoke(*arguments: str | Path) -> Result:
+        result = runner.invoke(main, [str(argument) for argument in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def repository(folder: Path) -> Callable[[str], str]:
+    """Makes the working folder a git repository; each call commits something and gives its hash."""
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=tester", "-c", "user.email=tester@example.org"]
+        done = subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet", "--initial-branch=main")
+
+    def commit(subject: str) -> str:
+        (folder / "code.txt").write_text(subject)
+        git("add", "code.txt")
+        git("commit", "--quiet", "-m", subject)
+        return git("rev-parse", "HEAD")
+
+    return commit

@@ -1,0 +1,136 @@
+"""Suites: found, expanded, selected; and what they may not declare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import SUITES
+
+from dsbench.records import Work
+from dsbench.registry import (
+    Axis,
+    Candidate,
+    DeclarationError,
+    benchmark,
+    cases,
+    discover,
+    load,
+    nearest,
+    resolve,
+    select,
+)
+
+
+def inputs(device: str, seed: int) -> dict[str, int]:
+    """Nothing much."""
+    return {"x": seed}
+
+
+def test_a_suite_is_expanded_to_candidates_times_points_points_outermost() -> None:
+    names = [case.name for case in cases(discover(SUITES / "steady").values(), "fake", quick=True)]
+    assert names == [
+        "steady.double.plain[N=1]",
+        "steady.double.quick[N=1]",
+        "steady.double.rough[N=1]",
+        "steady.double.plain[N=10]",
+        "steady.double.quick[N=10]",
+        "steady.double.rough[N=10]",
+        "steady.unchecked.only[N=5]",
+    ]
+
+
+def test_an_axis_is_limited_to_what_a_backend_can_reach() -> None:
+    axis = Axis((1, 2, 3), quick=(1, 3), limits={"cpu": (1, 2)})
+    assert axis.values("cuda", quick=False) == (1, 2, 3)
+    assert axis.values("cpu", quick=False) == (1, 2)
+    assert axis.values("cpu", quick=True) == (1,)
+
+
+def test_a_suite_that_cannot_be_imported_is_an_error_with_its_message_beside_the_others() -> None:
+    suites = discover(SUITES / "broken")
+    assert suites["broken"].error == "RuntimeError: the weights are not here"
+    assert suites["steady"].benchmarks
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("x = 1", "it declares no benchmark"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_whatever_a_suite_raises_becomes_its_error(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "sad.py"
+    path.write_text(text)
+    assert message in load(path).error
+
+
+def test_files_that_begin_with_an_underscore_are_no_suites(tmp_path: Path) -> None:
+    (tmp_path / "_helper.py").write_text("")
+    with pytest.raises(FileNotFoundError, match="no suites in"):
+        discover(tmp_path)
+
+
+def test_suites_can_import_what_lies_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "_beside_a_suite.py").write_text("from dsbench.registry import benchmark\n")
+    (tmp_path / "mine.py").write_text(
+        "from _beside_a_suite import benchmark\n"
+        "@benchmark(candidates={'a': abs}, baseline='a')\n"
+        "def one(device, seed):\n    return {}\n"
+    )
+    assert list(discover(tmp_path)["mine"].benchmarks) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ({"baseline": "fsat"}, "baseline 'fsat' is no candidate; did you mean 'fast'?"),
+        ({"probes": ("latancy",)}, "unknown probe 'latancy'; did you mean 'latency'?"),
+        ({"probes": ("error",)}, "needs an oracle"),
+        ({"axes": {"N": ()}}, "axis 'N' has no values"),
+    ],
+)
+def test_a_declaration_that_cannot_be_measured_is_refused(
+    declaration: dict[str, object], message: str
+) -> None:
+    complete = {"candidates": {"fast": abs}, "baseline": "fast", **declaration}
+    with pytest.raises(DeclarationError, match=message.replace("?", r"\?")):
+        benchmark(**complete)(inputs)  # type: ignore[arg-type]
+
+
+def test_the_work_of_a_candidate_replaces_that_of_the_benchmark() -> None:
+    declared = benchmark(
+        candidates={"all": abs, "less": Candidate(abs, work=lambda N: (N, None))},
+        baseline="all",
+        axes={"N": (8,)},
+        work=lambda N: (2 * N, 4 * N),
+    )(inputs)
+    everything, less = declared.cases("cpu", quick=False)
+    assert declared.work_of(everything) == Work(16, 32)
+    assert declared.work_of(less) == Work(8, None)
+
+
+def test_a_function_is_found_by_its_name() -> None:
+    assert resolve("os.path:join")("a", "b") == "a/b"
+    with pytest.raises(ModuleNotFoundError):
+        resolve("no_such_module:function")
+    with pytest.raises(DeclarationError, match="is not callable"):
+        resolve("os:name")
+
+
+def test_filters_are_searched_as_regular_expressions_and_as_they_stand() -> None:
+    found = cases(discover(SUITES / "steady").values(), "fake", quick=True)
+    assert [c.name for c in select(found, ["quick"])] == [
+        "steady.double.quick[N=1]",
+        "steady.double.quick[N=10]",
+    ]
+    assert [c.name for c in select(found, ["steady.double.plain[N=1]"])] == ["steady.double.plain[N=1]"]
+    assert [c.name for c in select(found, ["plain", "only"], ["N=10?]"])] == ["steady.unchecked.only[N=5]"]
+
+
+def test_the_nearest_known_word_is_suggested() -> None:
+    assert nearest("atention", ["attention", "batching"]) == "did you mean 'attention'?"
+    assert nearest("zzz", ["b", "a"]) == "known: a, b"
