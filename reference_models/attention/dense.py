@@ -65,7 +65,7 @@ def work(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, 
 
 
 def tensors(N: int, D: int, dtype: str, **_: object) -> int:
-    """Bytes of q, k, v and the result, which is all that a fused kernel needs to hold."""
+    """Bytes of q, k, v and the result, which is nearly all that a fused kernel needs to hold."""
     return 4 * HEADS * N * D * itemsize(dtype)
 
 

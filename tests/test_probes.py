@@ -1,0 +1,120 @@
+"""When sampling stops and what it says, on a clock that is known to the last digit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from dsbench.backends.fake import FakeBackend, hold, spend
+from dsbench.probes import RUN, Budget, Prepared, Workload
+from dsbench.records import Measurement, Status
+from dsbench.registry import Candidate, benchmark
+
+
+def prepared(function: Callable[..., Any], **declared: Any) -> Prepared:
+    """A candidate made ready on the simulated device; it gets one number, `x`."""
+
+    def inputs(device: str, seed: int) -> Mapping[str, Any]:
+        return {"x": [float(seed + 1)]}
+
+    complete = benchmark(candidates={"it": Candidate(function)}, baseline="it", **declared)(inputs)
+    (case,) = complete.cases("fake", quick=False)
+    return Prepared(case, Workload(complete, case, FakeBackend(), seed=0), 0, function)
+
+
+def latency(function: Callable[..., Any], budget: Budget, **declared: Any) -> Measurement:
+    return RUN["latency"](prepared(function, **declared), budget)
+
+
+def test_a_steady_call_stops_when_its_interval_is_narrow() -> None:
+    found = latency(lambda x: spend(2e-3), Budget(min_time=0.1, max_time=0.5, max_noise=0.02))
+    assert found.status is Status.OK
+    assert str(found.notes["stop"]).startswith("interval ±0.00% within ±2.00%")
+    assert 0.1 <= sum(s.value * s.calls for s in found.readings["latency"]) < 0.2
+
+
+def test_a_noisy_call_stops_at_the_time_limit_and_is_unstable() -> None:
+    draw = random.Random(0)
+    found = latency(lambda x: spend(draw.choice([1e-3, 9e-3])), Budget(0.05, 0.25, max_noise=0.001))
+    assert found.status is Status.UNSTABLE
+    assert found.reason.startswith("time limit 0.25 s: interval ±")
+    assert found.readings["latency"]
+
+
+def test_warm_up_lasts_until_the_readings_settle_and_is_not_among_them() -> None:
+    left = [0.05]
+
+    def warms_up(x: list[float]) -> None:
+        spend(1e-3 + left[0])
+        left[0] *= 0.8
+
+    found = latency(warms_up, Budget(0.05, 1.0, 0.02))
+    assert str(found.notes["warm_up"]).startswith("settled after")
+    assert max(s.value for s in found.readings["latency"]) < 1.3e-3
+
+
+def test_a_first_call_that_compiles_is_noted_and_never_among_the_samples() -> None:
+    compiled: list[bool] = []
+
+    def compiles(x: list[float]) -> None:
+        spend(1e-3 if compiled else 30.0)
+        compiled.append(True)
+
+    found = latency(compiles, Budget(0.05, 0.25, 0.02))
+    assert found.notes["first_call"] == 30.0
+    assert max(s.value for s in found.readings["latency"]) == pytest.approx(1e-3)
+
+
+def test_a_short_call_is_looped_until_the_clock_can_see_it() -> None:
+    found = latency(lambda x: spend(1e-7), Budget(0.05, 0.25, 0.02))
+    calls = found.readings["latency"][0].calls
+    assert calls * 1e-7 >= 0.05 / 200
+    assert found.readings["latency"][0].value == pytest.approx(1e-7)
+
+
+def test_a_call_longer_than_the_time_limit_is_sampled_three_times_without_a_cold_reading() -> None:
+    found = latency(lambda x: spend(10.0), Budget(0.05, 0.25, 0.02))
+    assert len(found.readings["latency"]) == 3
+    assert found.status is Status.OK
+    assert "latency_cold" not in found.readings
+    assert "outlasts the time limit" in str(found.notes["cold_stop"])
+
+
+def test_cold_readings_are_a_metric_of_their_own() -> None:
+    found = latency(lambda x: spend(1e-3), Budget(0.05, 0.25, 0.02))
+    assert min(s.value for s in found.readings["latency_cold"]) > 1e-3
+
+
+def test_a_budget_of_one_call_takes_one_reading() -> None:
+    found = latency(lambda x: spend(1e-3), Budget(once=True))
+    assert [s.value for s in found.readings["latency"]] == [pytest.approx(1e-3)]
+
+
+def test_an_answer_that_turns_wrong_during_timing_is_wrong() -> None:
+    calls = [0]
+
+    def wears_out(x: list[float]) -> list[float]:
+        calls[0] += 1
+        spend(1e-3)
+        return [x[0] * (2.0 if calls[0] < 10 else 3.0)]
+
+    found = latency(
+        wears_out, Budget(0.05, 0.25, 0.02), oracle=lambda x: [2 * x[0]], probes=("latency", "error")
+    )
+    assert found.status is Status.WRONG
+    assert found.reason.startswith("after timing: relative error 0.5")
+
+
+def test_the_error_probe_reads_the_distance_to_the_oracle() -> None:
+    ready = prepared(lambda x: [2.000001 * x[0]], oracle=lambda x: [2 * x[0]], probes=("error",))
+    (sample,) = RUN["error"](ready, Budget()).readings["error"]
+    assert sample.value == pytest.approx(5e-7, rel=1e-3)
+
+
+def test_the_memory_probe_reads_what_a_call_held_at_most() -> None:
+    ready = prepared(lambda x: hold(5000), probes=("memory",))
+    (sample,) = RUN["memory"](ready, Budget(once=True)).readings["peak_memory"]
+    assert sample.value == 5000.0
