@@ -14,6 +14,7 @@ import psutil
 
 from dsbench import __version__
 from dsbench.backends import Backend
+from dsbench.backends.host import processor_name
 from dsbench.records import Device, Environment
 
 FILLER = frozenset(("nvidia", "amd", "intel", "corporation", "r", "tm", "cpu", "processor"))
@@ -36,7 +37,7 @@ def capture(backend: Backend, machine: str = "", results: Path | None = None) ->
         machine=machine or machine_name(device, cores),
         device=device,
         os=f"{platform.system()} {platform.release()}",
-        cpu=_cpu(),
+        cpu=processor_name(),
         cores=cores,
         memory=psutil.virtual_memory().total,
         python=platform.python_version(),
@@ -56,15 +57,6 @@ def machine_name(device: Device, cores: int) -> str:
     return f"{name}-{cores}c" if device.backend == "cpu" else name
 
 
-def _cpu() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor() or platform.machine()
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.machine()
-
-
 @dataclass(frozen=True)
 class Repository:
     """What git says of a folder; all None and clean outside a repository."""
@@ -75,10 +67,10 @@ class Repository:
     dirty: bool = False
 
 
-def repository(folder: Path, ignoring: Sequence[Path] = ()) -> Repository:
-    """The commit checked out in a folder and whether the tree differs from it, leaving out `.dsbench`
-    and the folders in `ignoring`."""
-    head = _git(folder, "log", "-1", "--format=%H%n%ct%n%s")
+def repository(folder: Path, ignoring: Sequence[Path] = (), revision: str = "HEAD") -> Repository:
+    """The commit checked out in a folder (or another revision), and whether the tree differs from it,
+    leaving out `.dsbench` and the folders in `ignoring`."""
+    head = _git(folder, "log", "-1", "--format=%H%n%ct%n%s", revision, "--")
     if not head:
         return Repository()
     commit, seconds, subject = [*head.split("\n", 2), ""][:3]

@@ -194,21 +194,22 @@ def builtin_suites() -> Path:
 def discover(folder: Path) -> dict[str, Suite]:
     """Imports every suite of a folder, by name; files that begin with an underscore are no suites.
 
-    The folder is put at the end of the import path so that suites can import what lies beside them.
-
     Raises:
         FileNotFoundError: there is no such folder, or it holds no suite.
     """
     paths = sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
     if not paths:
         raise FileNotFoundError(f"no suites in {folder}: a suite is a file such as {folder / 'attention.py'}")
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
     return {path.stem: load(path) for path in paths}
 
 
 def load(path: Path) -> Suite:
-    """Imports one suite; whatever it raises becomes the suite's error."""
+    """Imports one suite; whatever it raises becomes the suite's error.
+
+    Its folder is put at the end of the import path, so that suites can import what lies beside them.
+    """
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(f"dsbench_suites.{path.stem}", path)
     assert spec is not None  # true of every path that ends in .py
     assert spec.loader is not None

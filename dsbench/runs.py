@@ -102,7 +102,7 @@ def read(path: Path) -> Run:
         RunError: the file is not there, cannot be read, or is not a run.
     """
     try:
-        return Run.from_lines(path.read_text(encoding="utf-8").splitlines())
+        return Run.from_lines(path.read_text(encoding="utf-8").split("\n"))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -104,6 +104,7 @@ def measure(job: Job, send: Send) -> None:
         workload = Workload(declared, cases[0], backend, seed=job.seed + 3 * job.round)
         for case in cases:
             send({"type": "start", "case": case.name})
+            backend.prepare(job.seed)  # a candidate may have changed what holds for the whole process
             for measurement in probe(case, workload, job):
                 send(measurement.to_json())
             gc.collect()

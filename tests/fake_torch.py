@@ -159,6 +159,22 @@ class FakeTorch:
         return getattr(torch, name)
 
 
+class MetalTensor(torch.Tensor):
+    """A tensor that refuses double precision as one on a Metal device does, until it is on the CPU."""
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if function is torch.Tensor.to and torch.float64 in args:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as MPS does not support it")
+        made = super().__torch_function__(function, types, args, kwargs or {})
+        return made.as_subclass(torch.Tensor) if function is torch.Tensor.cpu else made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> torch.Tensor:
+        return self.clone()  # as torch does for a tensor on a Metal device
+
+
 def bound(real: Any, **effects: Callable[..., Any]) -> SimpleNamespace:
     """A namespace of functions with the signatures of the real ones of those names."""
     functions = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import create_autospec
@@ -13,7 +13,7 @@ from unittest.mock import create_autospec
 import numpy as np
 import pynvml
 import torch
-from fake_torch import FakeTorch
+from fake_torch import FakeTorch, MetalTensor
 
 from dsbench.backends import BACKENDS, fake
 from dsbench.backends.cuda import CudaBackend
@@ -104,7 +104,8 @@ def rocm() -> Rig:
 
 def mps() -> Rig:
     torch_for_mps = FakeTorch(mps=True, names=("Apple M9",))
-    return faked(MpsBackend, torch_for_mps, clock=torch_for_mps.virtual.clock)
+    rig = faked(MpsBackend, torch_for_mps, clock=torch_for_mps.virtual.clock)
+    return replace(rig, array=lambda values: rig.array(values).as_subclass(MetalTensor))
 
 
 class Held:

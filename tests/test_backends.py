@@ -171,7 +171,14 @@ class TestValues:
         masked = rig.backend.relative_error(rig.array([4.5, -math.inf]), rig.array([4, -math.inf]))
         assert masked == pytest.approx(0.125, rel=1e-12)
 
-    def test_error_of_single_precision_is_seen_in_double(self, rig: Rig) -> None:
+    def test_error_of_plain_numbers_is_seen_in_double(self, rig: Rig) -> None:
+        assert rig.backend.relative_error([1 + 1e-12], [1.0]) == pytest.approx(1e-12, rel=1e-3)
+
+    def test_error_of_numbers_whose_squares_vanish_in_single_precision_is_seen(self, rig: Rig) -> None:
+        found = rig.backend.relative_error(rig.array([2e-30]), rig.array([1e-30]))
+        assert found == pytest.approx(1, rel=1e-6)
+
+    def test_error_of_the_last_bit_of_single_precision_is_seen(self, rig: Rig) -> None:
         found = rig.backend.relative_error(rig.array([1 + 2**-23, 1e-30]), rig.array([1, 1e-30]))
         assert found == pytest.approx(2**-23, rel=1e-12)
 

@@ -177,7 +177,8 @@ def test_the_gate_goes_from_new_to_same_to_missing(dsbench: Dsbench, repository:
     repository("one")
     dsbench(*run)
     first = dsbench("gate", "--format", "json")
-    assert (first.exit_code, set(json.loads(first.stdout)["summary"])) == (exits.OK, {"new"})
+    found = {name for name, count in json.loads(first.stdout)["summary"].items() if count}
+    assert (first.exit_code, found) == (exits.OK, {"new"})
     repository("two")
     dsbench(*run)
     second = dsbench("gate")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from rigs import MIB
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
 
 from dsbench.backends.cpu import CpuBackend
 from dsbench.records import Status
@@ -30,6 +34,12 @@ def test_prepare_undoes_a_lower_precision() -> None:
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+@pytest.mark.parametrize(("actual", "expected"), [(2e200, 1e200), (1e200, 1.0)])
+def test_an_error_of_numbers_too_large_to_square_is_infinite(actual: float, expected: float) -> None:
+    left, right = (torch.full((8,), value, dtype=torch.float64) for value in (actual, expected))
+    assert CpuBackend().relative_error(left, right) == math.inf
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -45,6 +55,13 @@ def test_prepare_undoes_a_lower_precision() -> None:
 )
 def test_errors_of_torch_have_a_status(error: Exception, status: Status) -> None:
     assert CpuBackend().status_of(error) is status
+
+
+def test_attention_by_a_kernel_that_is_not_there_is_unsupported() -> None:
+    query = torch.ones(1, 1, 4, 8)
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION), pytest.raises(RuntimeError) as caught:
+        scaled_dot_product_attention(query, query, query)
+    assert CpuBackend().status_of(caught.value) is Status.UNSUPPORTED
 
 
 def test_memory_that_torch_really_cannot_have_is_oom() -> None:

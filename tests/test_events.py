@@ -83,6 +83,21 @@ class TestTiming:
         assert "libamd_smi.so" in RocmBackend(torch=amd, vendor=amdsmi).describe().versions["driver"]
 
 
+class TestMemory:
+    def test_free_counts_what_the_allocator_holds_without_using_it(self) -> None:
+        rig = cuda()
+        before = rig.backend.free_memory()
+        rig.take(64 * MIB)
+        assert rig.backend.torch.virtual.reserved == 64 * MIB
+        assert rig.backend.free_memory() == before
+
+    def test_release_gives_unused_memory_back_to_the_driver(self) -> None:
+        rig = cuda()
+        rig.take(64 * MIB)
+        rig.backend.release()
+        assert rig.backend.torch.virtual.reserved == 0
+
+
 class TestAvailability:
     def test_devices_are_listed_in_the_order_of_their_index(self) -> None:
         two = FakeTorch(cuda="13.0", names=("Example H1", "Example H2"))

@@ -222,7 +222,7 @@ def test_publishing_again_replaces_the_site_and_a_failure_leaves_it(world: World
     html = tmp_path / "html"
     publish(world.results, html, world.repo)
     (html / "left.txt").write_text("of the old site")
-    publish(world.results, html, world.repo)
+    publish(world.results, html, world.repo / "results")  # a folder of the repository does as well
     assert not (html / "left.txt").exists()
     with pytest.raises(
         HistoryError, match=r"^asv publish failed: Benchmark list file .*benchmarks\.json missing!$"

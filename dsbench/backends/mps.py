@@ -73,5 +73,5 @@ class MpsBackend(HostClockBackend):
 
     def _doubles(self, actual: Any, expected: Any) -> tuple[Any, Any]:
         # Metal has no double precision.
-        left, right = (self.torch.as_tensor(side).cpu() for side in (actual, expected))
+        left, right = (self._tensor(side).cpu() for side in (actual, expected))
         return super()._doubles(left, right)

@@ -26,7 +26,7 @@ OUT_OF_MEMORY = re.compile(
 """What torch says when memory ran out and the exception is a plain RuntimeError: the text of CUDA, HIP
 and MPS, of the CPU allocator, of cuBLAS and hipBLAS, and of a Metal buffer above the device's limit."""
 
-NO_KERNEL = re.compile(r"No available kernel")
+NO_KERNEL = re.compile(r"No available kernel|No viable backend for scaled_dot_product_attention")
 """What ``scaled_dot_product_attention`` says when the kernels it was limited to cannot do these inputs."""
 
 
@@ -128,9 +128,14 @@ class TorchBackend(Backend):
     def _doubles(self, actual: Any, expected: Any) -> tuple[Any, Any]:
         """Two leaves as tensors of double precision, on the device of the first."""
         torch = self.torch
-        left, right = (torch.as_tensor(side).detach() for side in (actual, expected))
+        left, right = (self._tensor(side) for side in (actual, expected))
         dtype = torch.complex128 if left.is_complex() or right.is_complex() else torch.float64
         return left.to(dtype), right.to(left.device, dtype)
+
+    def _tensor(self, leaf: Any) -> Any:
+        if isinstance(leaf, self.torch.Tensor):
+            return leaf.detach()
+        return self.torch.tensor(np.asarray(leaf))  # by way of NumPy, which keeps a number's double precision
 
     def status_of(self, error: BaseException) -> Status:
         if isinstance(error, self.torch.OutOfMemoryError):

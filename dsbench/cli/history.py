@@ -33,6 +33,13 @@ Examples:
 @click.option("--runs", "list_runs", is_flag=True, help="List runs instead of series.")
 @click.option("--add", "addition", default="", metavar="RUN", help="Record a run in the history.")
 @click.option(
+    "--commit",
+    "revision",
+    default="",
+    metavar="REV",
+    help="With --add: the commit of a run that was measured outside its repository.",
+)
+@click.option(
     "--publish",
     "site",
     type=click.Path(path_type=Path, file_okay=False),
@@ -47,7 +54,8 @@ def history(results: Path, style: str, output: Path | None, **options: Any) -> N
 
     try:
         if options["addition"]:
-            click.echo(f"history  {record(resolve(options['addition'], history_of(results)), results)}")
+            addition = _at(resolve(options["addition"], history_of(results)), options["revision"])
+            click.echo(f"history  {record(addition, results)}")
             return
         if options["site"]:
             publish(results, options["site"], Path.cwd())
@@ -70,6 +78,26 @@ def history(results: Path, style: str, output: Path | None, **options: Any) -> N
         raise NothingMeasuredError("no series matches")
     write(_as_json(found) if style == "json" else "\n".join(_lines(found, options["last"])), output)
     sys.exit(exits.OK)
+
+
+def _at(run: Run, revision: str) -> Run:
+    """A run with the commit that the user says it was measured at; its own when they say none."""
+    from dataclasses import replace
+
+    from dsbench.environment import commit_of, repository
+
+    if not revision:
+        return run
+    commit = commit_of(Path.cwd(), revision)
+    if commit is None:
+        raise RefusedError(f"--commit {revision}: no such revision in this repository")
+    if run.environment.commit not in (None, commit):
+        raise RefusedError(f"--commit {revision}: the run says that it measured {run.environment.commit}")
+    told = repository(Path.cwd(), revision=commit)
+    environment = replace(
+        run.environment, commit=told.commit, commit_time=told.commit_time, subject=told.subject
+    )
+    return replace(run, environment=environment)
 
 
 def _chosen(found: list[Series], filters: tuple[str, ...], metrics: tuple[str, ...]) -> list[Series]:

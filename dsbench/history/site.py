@@ -20,7 +20,8 @@ def publish(results: Path, html: Path, repo: Path) -> None:
     Args:
         results: the folder that was recorded into.
         html: the folder of the site, replaced as a whole.
-        repo: the git repository whose commits were measured; a shallow clone lacks most of them.
+        repo: the git repository whose commits were measured, or a folder of it; a shallow clone lacks
+            most of them.
 
     Raises:
         HistoryError: `html` holds something else than a site of asv's, none of the commits was recorded,
@@ -31,13 +32,14 @@ def publish(results: Path, html: Path, repo: Path) -> None:
     if html.exists() and any(html.iterdir()) and not (html / "asv.js").is_file():
         raise HistoryError(f"{html} holds other files than asv's site: choose a folder of its own")
     html.parent.mkdir(parents=True, exist_ok=True)
+    top = Path(_git(repo, "rev-parse", "--show-toplevel") or repo.resolve())
+    branch = _git(repo, "symbolic-ref", "--quiet", "--short", "HEAD") or "HEAD"
     with tempfile.TemporaryDirectory(prefix=f".{html.name}-", dir=html.parent) as folder:
         site = Path(folder, "site")
-        branch = _branch(repo)
         config = {
             "version": 1,
-            "project": repo.resolve().name,
-            "repo": str(repo.resolve()),
+            "project": top.name,
+            "repo": str(top),
             "branches": [branch],
             "results_dir": str(results.resolve()),
             "html_dir": str(site),
@@ -54,10 +56,9 @@ def publish(results: Path, html: Path, repo: Path) -> None:
         site.replace(html)
 
 
-def _branch(repo: Path) -> str:
-    """The branch checked out, or HEAD when there is none."""
-    command = ["git", "-C", str(repo), "symbolic-ref", "--quiet", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "HEAD"
+def _git(repo: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repo), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _error(stdout: str, stderr: str) -> str:

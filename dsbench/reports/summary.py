@@ -48,15 +48,16 @@ def warnings(run: Run, found: list[Group]) -> list[str]:
     ]
     missing = unmeasured(run)
     if missing:
-        cut = "the run was cut off: " if run.ended is None else ""
+        what = "run again" if run.ended is not None else "the run was cut off, dsbench run --resume goes on"
         said.append(
-            f"{cut}{len(missing)} planned {plural(len(missing), 'case')} not measured "
-            f"(first {clean(missing[0])}); run again to measure them"
+            f"{len(missing)} planned {plural(len(missing), 'case')} not measured, "
+            f"{clean(missing[0])} first: {what}"
         )
     unstable = sum(row.worst.status is Status.UNSTABLE for group in found for row in group.rows)
     if unstable:
         said.append(
-            f"{unstable} {plural(unstable, 'case')} did not settle: try a longer --max-time or a quieter machine"
+            f"{unstable} {plural(unstable, 'case')} did not settle: "
+            "try a longer --min-time or a quieter machine"
         )
     samples = [s for m in run.measurements for readings in m.readings.values() for s in readings]
     marks = Counter(clean(sample.mark) for sample in samples if sample.mark)

