@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Mapping
@@ -23,10 +24,9 @@ class RunError(Exception):
 
 
 def new_id(commit: str | None) -> str:
-    """A name that sorts by time and says what was measured, such as ``20260131-235959-1a2b3c4d``."""
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{(commit or 'unknown')[:8]}"
-    taken = {path.stem for path in (STATE / "runs").glob(f"{stem}*.jsonl")}
-    return next(name for n in range(len(taken) + 1) if (name := f"{stem}-{n}" if n else stem) not in taken)
+    """A name that sorts by time and says what was measured, such as ``20260131-235959-1a2b3c4d-07af``;
+    its random end keeps runs of the same second apart."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{(commit or 'unknown')[:8]}-{secrets.token_hex(2)}"
 
 
 class RunFile:

@@ -3,11 +3,14 @@ is imported when it runs, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dsbench import __version__
 from dsbench.cli.compare import compare
 from dsbench.cli.doctor import doctor
+from dsbench.cli.exits import INTERRUPTED
 from dsbench.cli.gate import gate
 from dsbench.cli.history import history
 from dsbench.cli.listing import list_cases
@@ -15,7 +18,18 @@ from dsbench.cli.report import report
 from dsbench.cli.run import run, verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands, of which Ctrl-C makes any exit with 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dsbench")
 def main() -> None:
     """Measure what techniques that make neural networks cheaper really save, and what they cost.

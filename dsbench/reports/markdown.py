@@ -14,10 +14,10 @@ from dsbench.reports.rows import Group, Row, cell, columns, groups
 from dsbench.reports.summary import headline, warnings, when, where
 from dsbench.reports.verdicts import by_seriousness, counts, unit_of
 
-LIMIT = 100
+LIMIT = 80
 """The rows of a table of verdicts: GitHub refuses a comment of more than 65,536 characters."""
 
-_LONGEST = 300
+_LONGEST = 200
 _SPECIAL = re.compile(r"[\\`*|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[]")
 
 

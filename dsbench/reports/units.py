@@ -63,6 +63,8 @@ def _with_margin(text: str, found: Estimate) -> str:
     half = found.half_width
     if half is None:
         return text
+    if half > 1:
+        return f"{text} ±>100 %"
     if 0 < half < 0.001:
         return f"{text} ±<0.1 %"
     return f"{text} ±{100 * half:.1f} %" if 0 < half < 0.01 else f"{text} ±{100 * half:.0f} %"

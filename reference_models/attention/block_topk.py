@@ -15,6 +15,9 @@ tokens must be kept: Xiao et al., "Efficient Streaming Language Models with Atte
 
 A causal query never sees a later key or value, but it shares its choice of blocks with all queries of its
 block, later ones too: right for prompts, and not the same as one token at a time.
+
+It is written to be read. In separate operators the scores pass through memory, so that on a GPU a fused
+dense kernel stays ahead of it; to turn the skipped work into time there takes a fused kernel.
 """
 
 from __future__ import annotations

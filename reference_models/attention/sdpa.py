@@ -46,8 +46,8 @@ def cudnn(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> to
 
 def memory_math(N: int, D: int, dtype: str, **_: object) -> int:
     """Bytes that a call of `math` needs, inputs and result included: two float32 matrices N x N, q, k, v
-    and the result in float32, q and k scaled too, and the causal mask as booleans and as numbers."""
-    return tensors(N, D, dtype) + 2 * tensors(N, D, "float32") + HEADS * N**2 * 8 + N**2 * 5
+    and the result in float32, q and k scaled too, and the causal mask with the steps of its making."""
+    return tensors(N, D, dtype) + 2 * tensors(N, D, "float32") + HEADS * N**2 * 8 + N**2 * 18
 
 
 def _only(

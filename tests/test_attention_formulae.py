@@ -1,0 +1,117 @@
+"""What attention is measured on and held against: its inputs, and its formulae of work and memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from test_attention_models import Model, error
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from reference_models.attention import block_topk, dense, sdpa, token_topk
+from reference_models.attention.inputs import qkv
+
+
+@pytest.mark.parametrize("D", [64, 128])
+def test_the_32_largest_weights_hold_nine_tenths_of_the_attention(D: int) -> None:
+    inputs = qkv(1024, D, "float32", "cpu", seed=1)
+    scores = inputs["q"] @ inputs["k"].mT / math.sqrt(D)
+    weights = scores.masked_fill(torch.ones(1024, 1024, dtype=torch.bool).triu(1), -math.inf).softmax(-1)
+    assert 0.85 < float(weights.topk(32).values.sum(-1).mean()) < 0.97
+
+
+def test_inputs_are_the_same_for_a_seed_and_differ_between_seeds_and_heads() -> None:
+    first, again, other = (qkv(64, 64, "float32", "cpu", seed) for seed in (1, 1, 2))
+    for name in ("q", "k", "v"):
+        assert first[name].shape == (1, 16, 64, 64)
+        assert torch.equal(first[name], again[name])
+        assert error(first[name], other[name]) > 0.5
+        assert error(first[name][:, 0], first[name][:, 1]) > 0.5
+
+
+def test_inputs_in_a_shorter_format_are_the_float32_ones_rounded() -> None:
+    full, short = (qkv(64, 64, dtype, "cpu", seed=1) for dtype in ("float32", "bfloat16"))
+    assert all(torch.equal(full[name].bfloat16(), short[name]) for name in full)
+
+
+def test_inputs_of_too_few_dimensions_say_how_many_they_need() -> None:
+    with pytest.raises(ValueError, match="D=16 is too small: structured inputs need D > 16"):
+        qkv(64, 16, "float32", "cpu", seed=1)
+
+
+def counted(model: Model, N: int, D: int) -> int:
+    with FlopCounterMode(display=False) as counter:
+        model(**qkv(N, D, "float32", "cpu", seed=1), causal=False)
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize(("N", "D"), [(64, 64), (200, 128)])
+def test_work_is_what_torch_counts_in_the_products(N: int, D: int) -> None:
+    point: dict[str, Any] = {"N": N, "D": D, "dtype": "float32", "causal": False}
+    assert dense.work(**point)[0] == counted(dense.attention, N, D)
+    assert dense.work(**point)[0] == counted(token_topk.masked, N, D)
+    assert token_topk.work_gathered(**point)[0] == counted(token_topk.gathered, N, D)
+    averages = 2 * 16 * N * D
+    assert block_topk.work(**point)[0] - averages == counted(block_topk.attention, N, D)
+
+
+def test_a_causal_mask_halves_the_work_of_dense_attention_and_moves_the_same_bytes() -> None:
+    whole, half = (dense.work(N=128, D=64, causal=causal, dtype="bfloat16") for causal in (False, True))
+    assert half == (whole[0] / 2, whole[1])
+    assert whole[1] == 4 * 16 * 128 * 64 * 2
+
+
+def test_sparse_work_at_65536_is_an_eighth_of_dense_work_or_less() -> None:
+    point: dict[str, Any] = {"N": 65536, "D": 64, "dtype": "bfloat16", "causal": False}
+    assert block_topk.work(**point)[0] < dense.work(**point)[0] * 0.126
+    assert token_topk.work_gathered(**point)[0] > dense.work(**point)[0] / 2
+
+
+def peak(call: Callable[[], object]) -> int:
+    """The most bytes that torch held at once during a call."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+        call()
+    results = profiler.profiler.kineto_results
+    changes = sorted((e.start_ns(), e.nbytes()) for e in results.events() if e.name() == "[memory]")
+    held = most = 0
+    for _, change in changes:
+        held += change
+        most = max(most, held)
+    return most
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("model", "formula"),
+    [
+        (dense.attention, dense.memory),
+        (sdpa.math, sdpa.memory_math),
+        (token_topk.masked, token_topk.memory_masked),
+        (block_topk.attention, block_topk.memory),
+        (token_topk.gathered, token_topk.memory_gathered),
+    ],
+)
+def test_memory_is_no_less_than_what_a_call_needs(
+    model: Model, formula: Callable[..., int], dtype: str
+) -> None:
+    point: dict[str, Any] = {"N": 1000, "D": 64, "dtype": dtype}
+    inputs = qkv(**point, device="cpu", seed=1)
+    needed = peak(lambda: model(**inputs, causal=True)) + sum(tensor.nbytes for tensor in inputs.values())
+    assert needed <= 1.05 * formula(**point, causal=True)
+
+
+def test_memory_of_what_holds_all_scores_is_not_far_above_what_a_call_needs() -> None:
+    inputs = qkv(1000, 64, "float32", "cpu", seed=1)
+    needed = peak(lambda: dense.attention(**inputs, causal=True))
+    assert dense.memory(N=1000, D=64, dtype="float32") < 1.5 * needed
+
+
+def test_memory_of_sparse_models_stays_bounded_on_long_sequences() -> None:
+    point: dict[str, Any] = {"N": 65536, "D": 128, "dtype": "bfloat16"}
+    assert dense.memory(**point) > 500e9
+    assert block_topk.memory(**point) < 4e9
+    assert token_topk.memory_gathered(**point) < 4e9
