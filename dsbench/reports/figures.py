@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,15 +38,17 @@ class Figure:
 
 
 def figures(group: Group) -> list[Figure]:
-    """The figures of a benchmark for each combination of its axes but the main one; those with
-    fewer than two numbers are left out.
+    """The figures of a benchmark for each combination of its axes but the main one; axes with a single
+    value go unmentioned, and figures with fewer than two numbers are left out.
 
     A candidate keeps its colour and marker in all of them, by its place in the benchmark.
     """
     axis = main_axis(group)
+    values = {item for row in group.rows for item in row.case.point}
+    varying = {name for name, count in Counter(name for name, _ in values).items() if count > 1}
     together: dict[str, list[Row]] = {}
     for row in group.rows:
-        rest = {name: value for name, value in row.case.at.items() if name != axis}
+        rest = {name: value for name, value in row.case.point if name in varying - {axis}}
         together.setdefault(at(rest), []).append(row)
     drawn: list[Figure] = []
     for point, rows in together.items():

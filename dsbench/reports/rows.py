@@ -17,6 +17,7 @@ from dsbench.stats.two_sample import log_ratio
 RATIO = "time / baseline"
 """The title of the column that `Row.ratio` fills."""
 
+_FIRST = ("latency", "throughput", "peak_memory", "error")
 _LATENCY = METRICS["latency"]
 _SERIOUSNESS = {status: rank for rank, status in enumerate(Status)}
 
@@ -48,7 +49,8 @@ class Row:
 @dataclass(frozen=True)
 class Group:
     """A benchmark's rows in order; `name` is ``suite.benchmark``, `candidates` are in the order in
-    which the run planned them, `metrics` are those that any row has."""
+    which the run planned them, `metrics` are those that any row has, the most telling
+    first."""
 
     name: str
     baseline: str
@@ -130,7 +132,11 @@ def _group(run: Run, name: str, cases: list[Case], by_case: Mapping[Case, list[M
         name,
         baseline,
         tuple(dict.fromkeys(case.candidate for case in cases)),
-        tuple(metric for metric in METRICS if any(metric in row.metrics for row in rows)),
+        tuple(
+            metric
+            for metric in dict.fromkeys((*_FIRST, *METRICS))
+            if any(metric in row.metrics for row in rows)
+        ),
         tuple(rows),
     )
 

@@ -58,6 +58,7 @@ def benchmark(group: Group) -> str:
             *(f"<th>{escape(axis)}</th>" for axis in axes),
             '<th class="text">candidate</th><th class="text">status</th>',
             *(f"<th>{escape(column.replace('_', ' '))}</th>" for column in shown),
+            "" if shown else '<th class="text">reason</th>',
         ]
     )
     firsts = {id(rows[0]) for _, rows in group.points()}

@@ -62,7 +62,7 @@ def warnings(run: Run, found: list[Group]) -> list[str]:
     samples = [s for m in run.measurements for readings in m.readings.values() for s in readings]
     marks = Counter(clean(sample.mark) for sample in samples if sample.mark)
     if marks:
-        causes = ", ".join(f"{mark} {count}" for mark, count in marks.most_common())
+        causes = ", ".join(f"{count} × {mark}" for mark, count in marks.most_common())
         said.append(
             f"{marks.total()} of {len(samples)} samples were disturbed ({causes}): "
             "see that nothing else uses the device and that it is cool"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dsbench.records import Run
 from dsbench.reports.plain import align, clean, shorten
 from dsbench.reports.rows import Group, Row, cell, columns, groups
@@ -10,7 +12,6 @@ from dsbench.reports.summary import headline, warnings, when, where
 WIDTH = 110
 """The columns of a line, for terminals and pipes alike."""
 
-_FIRST = ("latency", "throughput", "peak_memory", "error")
 _METRICS = 4
 
 
@@ -27,13 +28,13 @@ def table(run: Run, width: int = WIDTH) -> str:
 
 
 def _benchmark(group: Group, width: int) -> list[str]:
-    metrics = sorted(group.metrics, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
-    shown, others = metrics[:_METRICS], metrics[_METRICS:]
+    shown, others = group.metrics[:_METRICS], group.metrics[_METRICS:]
     rows: list[list[str]] = []
     for point, members in group.points():
         rows += [[f"  {clean(point)}"]] if point else []
         rows += [_row(row, shown) for row in members]
-    titles = columns(shown) if shown else ["reason"]
+    # The empty title lets the reasons run on to the edge.
+    titles = columns(shown) if shown else ["reason", ""]
     header = ["    candidate", "status", *(title.replace("_", " ") for title in titles)]
     title = f"{clean(group.name)} (baseline: {clean(group.baseline) or 'none'})"
     notes = [f"  note: {clean(note)}" for note in group.notes()]
@@ -46,7 +47,7 @@ def _benchmark(group: Group, width: int) -> list[str]:
     ]
 
 
-def _row(row: Row, shown: list[str]) -> list[str]:
+def _row(row: Row, shown: Sequence[str]) -> list[str]:
     start = [f"    {clean(row.case.candidate)}", row.worst.status]
     if not row.metrics:
         return [*start, clean(row.worst.reason)]
