@@ -88,3 +88,10 @@ def test_a_mark_stays_with_its_sample() -> None:
         CASE, "latency", Status.OK, readings={"latency": (Sample(1.0, 0, 4, "throttled"), Sample(2.0, 0))}
     )
     assert Measurement.from_json(json.loads(dump(marked.to_json()))) == marked
+
+
+def test_a_foreign_file_with_a_number_that_json_cannot_hold_is_refused() -> None:
+    lines = example().lines()
+    lines[1] = lines[1].replace('"round":', '"round":NaN,"x":', 1).replace('"detail":""', '"detail":NaN', 1)
+    with pytest.raises(ValueError, match="line 2 cannot be read"):
+        Run.from_lines(lines)

@@ -42,7 +42,6 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
         NothingMeasuredError: the backend is not here, or no case is left.
     """
     from dsbench.probes.prepared import Budget
-    from dsbench.registry import builtin_suites
     from dsbench.runner import Settings
 
     suites = find_suites(options["folder"], options["chosen"])
@@ -57,7 +56,8 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
         timeout=options["timeout"],
         budget=Budget(min_time, 5 * min_time, options["max_noise"] or (0.05 if quick else 0.02), once),
         quick=quick,
-        suites=str((options["folder"] or builtin_suites()).resolve()),
+        # As it was given, and nothing for the built-in ones: where they lie says nothing of the numbers.
+        suites=str(options["folder"] or ""),
         chosen=options["chosen"],
         filters=options["filters"],
         excludes=options["excludes"],
@@ -87,7 +87,7 @@ def resumed() -> Session:
         raise NothingMeasuredError("there is no interrupted run to resume")
     earlier = unfinished[-1]
     settings = Settings.from_json(earlier.settings)
-    suites = find_suites(Path(settings.suites), settings.chosen)
+    suites = find_suites(Path(settings.suites) if settings.suites else None, settings.chosen)
     environment = _environment(settings.backend, settings.index, settings.machine, settings.results)
     changed = difference(earlier.environment, environment)
     if earlier.environment.commit != environment.commit:

@@ -121,7 +121,7 @@ class Run:
         ended: float | None = None
         for number, line in enumerate(rows, start=1):
             try:
-                row = json.loads(line)
+                row = json.loads(line, parse_constant=_refuse)
                 if row["type"] == "run":
                     header = row
                 elif row["type"] == "measurement":
@@ -141,3 +141,7 @@ class Run:
             measurements=tuple(merge_rounds(measurements)),
             ended=ended,
         )
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
