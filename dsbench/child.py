@@ -65,7 +65,7 @@ class Child:
         """Yields the worker's messages until it is done.
 
         Args:
-            timeout: wall-clock seconds from a ``start`` message (or from the beginning) to the next.
+            timeout: wall-clock seconds from one ``start`` or ``turn`` (or from the beginning) to the next.
 
         Raises:
             ChildError: the worker died, hung, or sent what is no message.
@@ -89,7 +89,7 @@ class Child:
                         for message in self._lines(chunk):
                             if message["type"] == "done":
                                 return
-                            if message["type"] == "start":
+                            if message["type"] in ("start", "turn"):
                                 deadline = time.monotonic() + timeout
                             yield message
                 # A process that it started may hold the pipes open, so its own end is what counts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,12 +37,17 @@ class Metric:
         return self.formula(measurement, samples) if samples else None
 
 
-def by_round(samples: tuple[Sample, ...]) -> list[list[float]]:
-    """The samples' values, a list a round, rounds in order."""
+def numbered(samples: Iterable[Sample]) -> dict[int, list[float]]:
+    """The samples' values by the round's number, rounds in order."""
     rounds: dict[int, list[float]] = {}
-    for sample in samples:
+    for sample in sorted(samples, key=lambda sample: sample.round):
         rounds.setdefault(sample.round, []).append(sample.value)
-    return [rounds[number] for number in sorted(rounds)]
+    return rounds
+
+
+def by_round(samples: Iterable[Sample]) -> list[list[float]]:
+    """The samples' values, a list a round, rounds in order."""
+    return list(numbered(samples).values())
 
 
 def _typical(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
@@ -61,6 +66,15 @@ def _flop_rate(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimat
     if seconds.low is None or seconds.high is None or seconds.low <= 0:
         return Estimate(flops / seconds.value)
     return Estimate(flops / seconds.value, flops / seconds.high, flops / seconds.low)
+
+
+def _reached(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate | None:
+    floor, seconds = measurement.work.floor, of_rounds(by_round(samples))
+    if floor is None or seconds.value <= 0:
+        return None
+    if seconds.low is None or seconds.high is None or seconds.low <= 0:
+        return Estimate(floor / seconds.value)
+    return Estimate(floor / seconds.value, floor / seconds.high, floor / seconds.low)
 
 
 METRICS: dict[str, Metric] = {
@@ -85,6 +99,34 @@ METRICS: dict[str, Metric] = {
             meaning="seconds a call takes after the last-level cache was flushed",
         ),
         Metric(
+            "launch_overhead",
+            unit="s",
+            direction="lower",
+            probe="latency",
+            reading="launch_overhead",
+            formula=_typical,
+            meaning="seconds the host is busy with a call before the device can work alone",
+        ),
+        Metric(
+            "latency_graph",
+            unit="s",
+            direction="lower",
+            probe="latency",
+            reading="latency_graph",
+            formula=_typical,
+            meaning="seconds a call takes when a device graph of it is replayed, with its data warm",
+        ),
+        Metric(
+            "compile_time",
+            unit="s",
+            direction="lower",
+            probe="latency",
+            reading="compile_time",
+            formula=_typical,
+            meaning="seconds the first call takes beyond a later one: compiling, tuning, loading libraries",
+            primary=False,
+        ),
+        Metric(
             "throughput",
             unit="FLOP/s",
             direction="higher",
@@ -92,6 +134,25 @@ METRICS: dict[str, Metric] = {
             reading="latency",
             formula=_flop_rate,
             meaning="floating-point operations of the work formula over the latency",
+            primary=False,
+        ),
+        Metric(
+            "energy",
+            unit="J",
+            direction="lower",
+            probe="energy",
+            reading="energy",
+            formula=_typical,
+            meaning="joules the device consumes a call, when calls follow each other without a break",
+        ),
+        Metric(
+            "roofline",
+            unit="%",
+            direction="higher",
+            probe="latency",
+            reading="latency",
+            formula=_reached,
+            meaning="share of the binding ceiling of this device, as measured, that the call reaches",
             primary=False,
         ),
         Metric(
@@ -126,6 +187,16 @@ METRICS: dict[str, Metric] = {
             meaning="most memory held at once during a call, beyond what its inputs hold",
             tolerance=0.02,
             resolution=2**18,
+        ),
+        Metric(
+            "kernel_time",
+            unit="s",
+            direction="lower",
+            probe="profile",
+            reading="kernel_time",
+            formula=_typical,
+            meaning="seconds of device kernels in a call by torch's profiler; of host operators where the "
+            "device is the host",
         ),
     )
 }

@@ -70,7 +70,8 @@ class Candidate:
 class Benchmark:
     """A workload. `inputs` makes a mapping of keyword arguments from the axes, `device` (a torch
     device string) and `seed`; `tolerance` is the largest relative error of a right answer, by the
-    axes; `work` the floating-point operations and bytes of one call, by the axes. A new `version`
+    axes; `work` the floating-point operations and bytes of one call, by the axes, and as a third the
+    precision of its matrix products where it has a ceiling. A new `version`
     starts a new series and is due when the workload changes."""
 
     suite: str
@@ -97,6 +98,12 @@ class Benchmark:
             for point in points
             for candidate in self.candidates
         ]
+
+    def asked(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+        """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
+        what they need for."""
+        names = set(wanted or self.probes) - ({"error"} if self.oracle is None else set())
+        return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:
         """The work formula for a case; nothing known gives an empty `Work`."""

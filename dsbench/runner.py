@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from dsbench.ceilings import Ceilings
 from dsbench.child import Child, ChildError
-from dsbench.metrics import PROBES
 from dsbench.probes.prepared import Budget
 from dsbench.records import Case, Environment, Measurement, Status
-from dsbench.registry import Benchmark, Suite
+from dsbench.registry import Suite
+from dsbench.round import Job
 from dsbench.runs import RunFile
-from dsbench.worker import Job
 
 DESCRIBE_TIMEOUT = 120.0
 """Seconds a worker may take to import torch and look for devices."""
+
+
+CEILINGS_TIMEOUT = 300.0
+"""Seconds that all ceilings of a device may take."""
 
 
 class UnavailableError(Exception):
@@ -34,6 +39,10 @@ class Settings:
     budget: Budget
     quick: bool
     suites: str
+    probes: tuple[str, ...] = ()
+    affinity: tuple[int, ...] = ()
+    ceilings: Ceilings | None = None
+    traces: str = ""
     chosen: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
@@ -42,7 +51,8 @@ class Settings:
     command: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "budget": vars(self.budget)}
+        ceilings = self.ceilings.to_json() if self.ceilings else None
+        return {**vars(self), "budget": vars(self.budget), "ceilings": ceilings}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
@@ -50,7 +60,8 @@ class Settings:
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
-        return cls(**{**values, "budget": Budget(**data["budget"])})
+        ceilings = Ceilings(**data["ceilings"]) if data.get("ceilings") else None
+        return cls(**{**values, "budget": Budget(**data["budget"]), "ceilings": ceilings})
 
 
 @dataclass(frozen=True)
@@ -67,13 +78,18 @@ class Progress:
 
 
 def look_for(
-    backend: str, index: int = 0, machine: str = "", results: str = "results"
+    backend: str,
+    index: int = 0,
+    machine: str = "",
+    results: str = "results",
+    affinity: tuple[int, ...] = (),
 ) -> tuple[dict[str, Any], Environment | None]:
     """Asks a worker which devices are here.
 
     Args:
         backend: a backend's name, ``auto`` or ``all``.
         index: which device of the backend to describe.
+        affinity: the cores that workers are kept on, all of them when empty.
 
     Returns:
         What was found a backend (``{"devices": [...], "reason": ...}``), in the order looked for, and
@@ -84,7 +100,14 @@ def look_for(
     """
     found: dict[str, Any] = {}
     environment = None
-    job = {"type": "describe", "backend": backend, "index": index, "machine": machine, "results": results}
+    job = {
+        "type": "describe",
+        "backend": backend,
+        "index": index,
+        "machine": machine,
+        "results": results,
+        "affinity": affinity,
+    }
     try:
         with Child(job) as child:
             for message in child.messages(DESCRIBE_TIMEOUT):
@@ -95,6 +118,23 @@ def look_for(
     except ChildError as error:
         raise UnavailableError(f"looking for devices failed: {error.reason}") from None
     return found, environment
+
+
+def find_ceilings(backend: str, index: int) -> dict[str, float | str]:
+    """What a device can do at best, measured in a worker: FLOP/s by precision and bytes a second for
+    ``copy``, or the reason in place of a rate that could not be measured.
+
+    Raises:
+        UnavailableError: the worker died; the message says of what.
+    """
+    found: dict[str, float | str] = {}
+    try:
+        with Child({"type": "ceilings", "backend": backend, "index": index, "affinity": ()}) as child:
+            for message in child.messages(CEILINGS_TIMEOUT):
+                found[message["name"]] = message["rate"] if "rate" in message else message["reason"]
+    except ChildError as error:
+        raise UnavailableError(f"measuring the ceilings failed: {error.reason}") from None
+    return found
 
 
 def unavailable(backend: str, index: int, found: Mapping[str, Any]) -> UnavailableError:
@@ -110,22 +150,19 @@ def unavailable(backend: str, index: int, found: Mapping[str, Any]) -> Unavailab
 
 @dataclass(frozen=True)
 class Group:
-    """The cases of one benchmark, measured in one child process a round."""
+    """The cases of one suite, measured in one child process a round: importing torch costs more than
+    many a case."""
 
     suite: Suite
-    benchmark: Benchmark
     cases: tuple[Case, ...]
 
 
 def plan(cases: Iterable[Case], suites: Mapping[str, Suite]) -> list[Group]:
-    """Groups cases by benchmark, in order of first appearance."""
-    together: dict[tuple[str, str], list[Case]] = {}
+    """Groups cases by suite, in order of first appearance."""
+    together: dict[str, list[Case]] = {}
     for case in cases:
-        together.setdefault((case.suite, case.benchmark), []).append(case)
-    return [
-        Group(suites[suite], suites[suite].benchmarks[name], tuple(found))
-        for (suite, name), found in together.items()
-    ]
+        together.setdefault(case.suite, []).append(case)
+    return [Group(suites[name], tuple(found)) for name, found in together.items()]
 
 
 def execute(
@@ -182,51 +219,53 @@ def _measure(
     """Measures cases in one child; when it dies, goes on with the rest in another one. Yields each case
     with nothing when it begins, and with a measurement a probe when it is done."""
     left = {case.name: case for case in cases}
-    probes = [probe for probe in PROBES if probe in group.benchmark.probes]
+    asked = {case.name: group.suite.benchmarks[case.benchmark].asked(settings.probes) for case in cases}
     while left:
         job = Job(
             suite=group.suite.path.resolve(),
-            benchmark=group.benchmark.name,
             cases=tuple(left.values()),
             backend=settings.backend,
             index=settings.index,
             round=number,
             seed=settings.seed,
             budget=settings.budget,
+            probes=settings.probes,
+            affinity=settings.affinity,
+            ceilings=settings.ceilings,
+            traces=Path(settings.traces) if settings.traces else None,
         )
         current: Case | None = None
-        arrived: list[Measurement] = []
+        arrived: dict[str, list[Measurement]] = {}
         try:
             with Child(job.to_json()) as child:
                 for message in child.messages(settings.timeout):
                     try:
-                        if message["type"] == "start":
-                            current, arrived = left[message["case"]], []
-                        else:
-                            arrived.append(Measurement.from_json(message))
+                        if message["type"] in ("start", "turn"):
+                            current = left[message["case"]]
+                            if message["type"] == "start":
+                                yield current, ()
+                            continue
+                        measurement = Measurement.from_json(message)
+                        case = left[measurement.case.name]
                     except (KeyError, TypeError, ValueError) as error:
                         reason = f"the worker sent a message that makes no sense: {error!r}"
                         raise ChildError(Status.ERROR, reason, child.tail) from None
-                    if current is None:
-                        raise ChildError(
-                            Status.ERROR, "the worker measured before it began a case", child.tail
-                        )
-                    if not arrived:
-                        yield current, ()
-                    elif len(arrived) == len(probes):
-                        del left[current.name]
-                        yield current, tuple(arrived)
+                    known = arrived.setdefault(case.name, [])
+                    known.append(measurement)
+                    if len(known) == len(asked[case.name]):
+                        del left[case.name]
+                        yield case, tuple(known)
             return
         except ChildError as error:
-            # Without a case to blame, the worker cannot do this benchmark at all.
+            # Without a case to blame, the worker cannot do this suite at all.
             for case in list(left.values()) if current is None else [current]:
                 if left.pop(case.name, None) is not None:
-                    known = {m.probe: m for m in arrived}
+                    known_by_probe = {m.probe: m for m in arrived.get(case.name, [])}
                     yield (
                         case,
                         tuple(
-                            known.get(probe)
+                            known_by_probe.get(probe)
                             or Measurement(case, probe, error.status, error.reason, detail=error.detail)
-                            for probe in probes
+                            for probe in asked[case.name]
                         ),
                     )

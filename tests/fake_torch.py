@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import create_autospec
@@ -18,6 +19,9 @@ import torch
 
 TOTAL = 80 * 2**30
 """Bytes of memory of a virtual device."""
+
+CLOCK = 2.5e9
+"""Cycles a second of a virtual device."""
 
 BANDWIDTH = 10**12
 """Bytes a second that a virtual device reads."""
@@ -35,12 +39,18 @@ class VirtualDevice:
         self.reserved = 0
         self.peak = 0
         self.log: list[str] = []
+        self.captured: list[float] | None = None
 
     def work(self, seconds: float, kind: str = "work") -> None:
+        if self.captured is not None:
+            self.captured.append(seconds)
+            return
         self.log.append(kind)
         self.queued += round(seconds * 1e9)
 
     def wait(self) -> None:
+        if self.captured is not None:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore lines follow")
         self.waits += 1
         self.seen = self.queued
 
@@ -93,7 +103,14 @@ class FakeTorch:
 
         def properties(device: Any = None) -> Any:
             return SimpleNamespace(
-                name=names[device], total_memory=TOTAL, L2_cache_size=cache, gcnArchName=architecture
+                name=names[device],
+                total_memory=TOTAL,
+                L2_cache_size=cache,
+                gcnArchName=architecture,
+                uuid=f"0000-{device}",
+                pci_domain_id=0,
+                pci_bus_id=0xC1,
+                pci_device_id=device,
             )
 
         def is_available() -> bool:
@@ -108,7 +125,9 @@ class FakeTorch:
             get_device_name=lambda index=None: names[index],
             get_device_properties=properties,
             set_device=lambda index: setattr(device, "current", index),
-            current_stream=lambda index=None: SimpleNamespace(device_index=index),
+            current_stream=lambda index=None: SimpleNamespace(
+                device_index=index, wait_stream=lambda other: None
+            ),
             synchronize=lambda index=None: device.wait(),
             memory_allocated=lambda index=None: device.allocated,
             memory_reserved=lambda index=None: device.reserved,
@@ -116,8 +135,13 @@ class FakeTorch:
             reset_peak_memory_stats=lambda index=None: device.restart_peak(),
             mem_get_info=lambda index=None: (TOTAL - device.reserved, TOTAL),
             empty_cache=device.empty_cache,
+            _sleep=lambda cycles: device.work(cycles / CLOCK, "sleep"),
+            stream=lambda stream: nullcontext(),
+            Stream=lambda device: SimpleNamespace(wait_stream=lambda other: None),
         )
         self.cuda.Event = event_type(device)
+        self.cuda.CUDAGraph = lambda: graph_object(device)
+        self.cuda.graph = create_autospec(torch.cuda.graph, side_effect=lambda graph: capture(device, graph))
         self.mps = bound(
             torch.mps,
             synchronize=device.wait,
@@ -181,6 +205,29 @@ def bound(real: Any, **effects: Callable[..., Any]) -> SimpleNamespace:
         name: create_autospec(getattr(real, name), side_effect=effect) for name, effect in effects.items()
     }
     return SimpleNamespace(**functions)
+
+
+def graph_object(device: VirtualDevice) -> Any:
+    """What ``torch.cuda.CUDAGraph()`` makes: it remembers what was captured, and does it again."""
+    graph = create_autospec(torch.cuda.CUDAGraph, instance=True)
+    graph.captured = []
+
+    def replay() -> None:
+        for seconds in graph.captured:
+            device.work(seconds, "replay")
+
+    graph.replay.side_effect = replay
+    return graph
+
+
+@contextmanager
+def capture(device: VirtualDevice, graph: Any) -> Iterator[None]:
+    """Work goes into the graph instead of the queue."""
+    device.captured = graph.captured
+    try:
+        yield
+    finally:
+        device.captured = None
 
 
 def event_type(device: VirtualDevice) -> Callable[..., Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import create_autospec
 
 import numpy as np
 import pynvml
 import torch
-from fake_torch import FakeTorch, MetalTensor
+from fake_torch import FakeTorch, MetalTensor, bound
 
 from dsbench.backends import BACKENDS, fake
 from dsbench.backends.cuda import CudaBackend
@@ -66,16 +68,74 @@ def faked(family: type[Any], fake_torch: FakeTorch, **options: Any) -> Rig:
     )
 
 
-def nvml(driver: str = "580.1", error: Exception | None = None) -> SimpleNamespace:
-    return SimpleNamespace(
-        nvmlInit=create_autospec(pynvml.nvmlInit, side_effect=error),
-        nvmlShutdown=create_autospec(pynvml.nvmlShutdown),
-        nvmlSystemGetDriverVersion=create_autospec(pynvml.nvmlSystemGetDriverVersion, return_value=driver),
+def nvml(driver: str = "580.1", error: Exception | None = None, **answers: Any) -> SimpleNamespace:
+    """NVML on a quiet device, but for `answers` by the functions' names after ``nvmlDeviceGet``; an
+    exception is raised."""
+    device = {
+        "HandleByUUID": "handle",
+        "MaxClockInfo": 1980,
+        "ClockInfo": 1965,
+        "CurrentClocksEventReasons": pynvml.nvmlClocksEventReasonApplicationsClocksSetting,
+        "CurrentClocksThrottleReasons": 0,
+        "TemperatureV": 41,
+        "Temperature": 40,
+        "PowerUsage": 350_500,
+        "TotalEnergyConsumption": count(5_000_000, 1000),
+        "ComputeRunningProcesses": [SimpleNamespace(pid=os.getpid())],
+        **answers,
+    }
+    return bound(
+        pynvml,
+        nvmlInit=error,
+        nvmlShutdown=None,
+        nvmlSystemGetDriverVersion=lambda: driver,
+        **{f"nvmlDeviceGet{name}": _effect(answer) for name, answer in device.items()},
     )
 
 
+def _effect(answer: Any) -> Any:
+    """An answer as what a mock does when it is called."""
+    if isinstance(answer, (Exception, Iterator)) or callable(answer):
+        return answer
+    return lambda *_: answer
+
+
 class Amdsmi:
-    """The four functions of AMD's library that are used, as its documentation describes them."""
+    """The functions of AMD's library that are used, with the signatures and the keys of version 7.0.2."""
+
+    AmdSmiClkType = IntEnum("AmdSmiClkType", {"GFX": 0})
+
+    def __init__(self, **metrics: Any) -> None:
+        self.metrics = metrics
+        self.pids = [os.getpid()]
+        self._steps = count(10**6, 10**6)
+
+    def amdsmi_get_processor_handle_from_bdf(self, bdf: str) -> str:
+        assert bdf == "0000:c1:00.0"
+        return "handle"
+
+    def amdsmi_get_clock_info(self, processor_handle: str, clock_type: IntEnum) -> dict[str, Any]:
+        assert isinstance(clock_type, self.AmdSmiClkType)
+        return {"clk": 132, "min_clk": 132, "max_clk": 2100, "clk_locked": "N/A", "clk_deep_sleep": 0}
+
+    def amdsmi_get_gpu_metrics_info(self, processor_handle: str) -> dict[str, Any]:
+        return {
+            "temperature_edge": "N/A",
+            "temperature_hotspot": 52,
+            "average_socket_power": "N/A",
+            "current_socket_power": 640,
+            "current_gfxclk": 2101,
+            "current_gfxclks": [2100, 2095, "N/A", "N/A"],
+            "indep_throttle_status": False,
+            "ppt_residency_acc": 7,
+            **self.metrics,
+        }
+
+    def amdsmi_get_energy_count(self, processor_handle: str) -> dict[str, Any]:
+        return {"energy_accumulator": next(self._steps), "counter_resolution": 15.25, "timestamp": 1}
+
+    def amdsmi_get_gpu_process_list(self, processor_handle: str) -> list[dict[str, Any]]:
+        return [{"name": "N/A", "pid": pid, "mem": 4096} for pid in self.pids]
 
     def amdsmi_init(self) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 from rigs import MIB, Rig, cuda, mps, real, rocm, simulated
 
 from dsbench.backends import AUTOMATIC, BACKENDS, UnsupportedError, fake
+from dsbench.backends.rapl import ZONES
 from dsbench.records import Status
 
 HERE = [name for name in AUTOMATIC if BACKENDS[name].availability().usable]
@@ -229,6 +231,32 @@ class TestValues:
         if rig.backend.name == "fake":  # needs no torch, so that it does not seed it
             draws = [(draw[0], 0.0) for draw in draws]
         assert draws[0] == draws[1] != draws[2]
+
+
+class TestCondition:
+    def test_time_passes_and_nothing_that_counts_up_goes_back(self, rig: Rig) -> None:
+        before = rig.backend.condition()
+        rig.work(1e-3)
+        rig.backend.synchronize()
+        after = rig.backend.condition()
+        assert before.time <= after.time
+        for name in ("waited", "switches", "stolen"):
+            first, second = getattr(before, name), getattr(after, name)
+            assert (first is None and second is None) or first <= second
+
+    def test_a_call_keeps_at_least_one_core_busy(self, rig: Rig) -> None:
+        assert rig.backend.cores >= 1
+
+    def test_energy_never_falls_or_is_unsupported_with_the_reason(self, rig: Rig) -> None:
+        backend = rig.backend
+        if backend.name == "mps" or (backend.name == "cpu" and not any(ZONES.glob("intel-rapl:*"))):
+            with pytest.raises(UnsupportedError, match="energy"):
+                backend.energy()
+            return
+        with contextlib.suppress(UnsupportedError):  # only the superuser may read some processors' counters
+            before = backend.energy()
+            rig.work(1e-3)
+            assert backend.energy() >= before
 
 
 class TestDescription:

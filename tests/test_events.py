@@ -11,6 +11,7 @@ import pytest
 from fake_torch import FakeTorch
 from rigs import H1, MIB, Amdsmi, cuda, nvml, rocm
 
+from dsbench.backends import UnsupportedError
 from dsbench.backends.cuda import CudaBackend
 from dsbench.backends.mps import MpsBackend
 from dsbench.backends.rocm import RocmBackend
@@ -28,6 +29,30 @@ class TestTiming:
         flush = f"read {256 * MIB}"
         reading = [flush, "record", "work", "record"]
         assert rig.backend.torch.virtual.log == ["create"] * 4 + ["record"] * 4 + reading * 2
+
+    def test_the_device_is_kept_busy_before_each_reading_while_the_host_launches_ahead(self) -> None:
+        rig = cuda()
+        readings = rig.backend.time(lambda: rig.work(1e-5), samples=2, calls=3, lead=1e-4)
+        assert readings == pytest.approx([1e-5, 1e-5])
+        reading = ["sleep", "record", "work", "work", "work", "record"]
+        assert rig.backend.torch.virtual.log[8:] == reading * 2
+
+    def test_a_launch_is_timed_with_an_idle_device_and_is_not_waited_for(self) -> None:
+        rig = cuda()
+        virtual, waits = rig.backend.torch.virtual, []
+        readings = rig.backend.launch(lambda: (waits.append(virtual.waits), rig.work(10.0)), 3)
+        assert waits == [1, 2, 3]
+        assert all(0 < reading < 5.0 for reading in readings)
+
+    def test_a_graph_replays_the_calls_that_were_captured(self) -> None:
+        rig = cuda()
+        replay = rig.backend.graph(lambda: rig.work(1e-3), calls=4)
+        assert rig.backend.time(replay, 2) == pytest.approx([4e-3, 4e-3])
+
+    def test_a_call_that_waits_for_the_device_cannot_be_captured_and_says_why(self) -> None:
+        rig = cuda()
+        with pytest.raises(UnsupportedError, match=r"operation not permitted when stream is capturing$"):
+            rig.backend.graph(rig.backend.synchronize)
 
     def test_prepare_makes_the_device_of_the_index_current(self) -> None:
         rig = cuda(index=1)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from dsbench.backends.fake import FakeBackend, hold, spend
-from dsbench.probes import RUN, Budget, Prepared, Workload
+from dsbench.backends.fake import FakeBackend, disturb, hold, spend
+from dsbench.metrics import evaluate
+from dsbench.probes import RUN, Budget, Latency, Prepared, Workload
+from dsbench.probes.latency import MOST, RETRIES
 from dsbench.records import Measurement, Status
 from dsbench.registry import Candidate, benchmark
 
@@ -26,7 +28,10 @@ def prepared(function: Callable[..., Any], **declared: Any) -> Prepared:
 
 
 def latency(function: Callable[..., Any], budget: Budget, **declared: Any) -> Measurement:
-    return RUN["latency"](prepared(function, **declared), budget)
+    timing = Latency(prepared(function, **declared), budget)
+    while not timing.done:
+        timing.turn()
+    return timing.measurement()
 
 
 def test_a_steady_call_stops_when_its_interval_is_narrow() -> None:
@@ -56,7 +61,7 @@ def test_warm_up_lasts_until_the_readings_settle_and_is_not_among_them() -> None
     assert max(s.value for s in found.readings["latency"]) < 1.3e-3
 
 
-def test_a_first_call_that_compiles_is_noted_and_never_among_the_samples() -> None:
+def test_a_first_call_that_compiles_is_a_metric_of_its_own_and_never_among_the_samples() -> None:
     compiled: list[bool] = []
 
     def compiles(x: list[float]) -> None:
@@ -64,14 +69,14 @@ def test_a_first_call_that_compiles_is_noted_and_never_among_the_samples() -> No
         compiled.append(True)
 
     found = latency(compiles, Budget(0.05, 0.25, 0.02))
-    assert found.notes["first_call"] == 30.0
+    assert evaluate(found)["compile_time"].value == pytest.approx(30.0 - 1e-3)
     assert max(s.value for s in found.readings["latency"]) == pytest.approx(1e-3)
 
 
 def test_a_short_call_is_looped_until_the_clock_can_see_it() -> None:
     found = latency(lambda x: spend(1e-7), Budget(0.05, 0.25, 0.02))
     calls = found.readings["latency"][0].calls
-    assert calls * 1e-7 >= 0.05 / 200
+    assert calls * 1e-7 >= 0.05 / MOST
     assert found.readings["latency"][0].value == pytest.approx(1e-7)
 
 
@@ -80,7 +85,37 @@ def test_a_call_longer_than_the_time_limit_is_sampled_three_times_without_a_cold
     assert len(found.readings["latency"]) == 3
     assert found.status is Status.OK
     assert "latency_cold" not in found.readings
-    assert "outlasts the time limit" in str(found.notes["cold_stop"])
+    assert "outlasts the time limit" in str(found.notes["latency_cold_stop"])
+
+
+def test_a_disturbed_turn_is_marked_kept_and_taken_again_a_bounded_number_of_times() -> None:
+    def disturbed(x: list[float]) -> None:
+        spend(1e-3)
+        disturb("a neighbour")
+
+    def quiet(x: list[float]) -> None:
+        spend(1e-3)
+
+    budget = Budget(0.05, 0.25, 0.02)
+    marked = latency(disturbed, budget).readings["latency"]
+    disturb()
+    unmarked = latency(quiet, budget).readings["latency"]
+    assert {s.mark for s in marked} == {"a neighbour is on the device too"}
+    assert {s.mark for s in unmarked} == {""}
+    turn = 10  # readings: a fifth of the least time, at a millisecond each
+    assert len(marked) == pytest.approx(len(unmarked) + RETRIES * turn, abs=turn)
+
+
+def test_what_the_host_needs_to_launch_a_call_is_not_taken_where_the_host_computes() -> None:
+    found = latency(lambda x: spend(1e-3), Budget(0.05, 0.25, 0.02))
+    assert "launch_overhead" not in found.readings
+    assert "nothing is launched" in str(found.notes["launch_overhead_stop"])
+
+
+def test_a_graph_is_timed_only_when_it_is_asked_for_and_where_there_are_none_a_note_says_so() -> None:
+    budget = Budget(0.05, 0.25, 0.02, graph=True)
+    assert "no graphs" in str(latency(lambda x: spend(1e-3), budget).notes["latency_graph_stop"])
+    assert "latency_graph_stop" not in latency(lambda x: spend(1e-3), Budget(0.05, 0.25, 0.02)).notes
 
 
 def test_cold_readings_are_a_metric_of_their_own() -> None:

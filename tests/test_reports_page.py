@@ -130,7 +130,8 @@ def test_a_failure_that_every_probe_repeats_is_listed_once() -> None:
     case = a_case()
     found = [failed(case, probe, Status.OOM, "too large") for probe in ("latency", "error", "memory")]
     page = page_of(a_run(found))
-    assert sum(tag == "details" for tag, _ in page.elements) == 1
+    # One for the failure, one for the commands that repeat the cases.
+    assert sum(tag == "details" for tag, _ in page.elements) == 2
 
 
 def test_verdicts_of_the_gate_go_into_a_page_with_the_same_ones_folded() -> None:

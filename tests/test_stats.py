@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from dsbench.stats.intervals import Estimate, of_median, of_rounds
-from dsbench.stats.two_sample import log_ratio
+from dsbench.stats.two_sample import log_ratio, paired_log_ratio
 
 
 def test_the_interval_of_a_median_lies_between_the_order_statistics_of_the_tables() -> None:
@@ -87,3 +87,35 @@ def test_equal_sides_are_called_different_as_rarely_as_the_confidence_says() -> 
         assert found.high is not None
         alarms += not found.low <= 0.0 <= found.high
     assert alarms <= 10 + quantile * math.sqrt(10)
+
+
+def test_a_paired_ratio_does_not_see_what_hits_a_whole_round() -> None:
+    drift = {0: 1.0, 1: 3.0, 2: 0.5, 3: 2.0}
+    before = {number: [offset * 0.99, offset, offset * 1.01] for number, offset in drift.items()}
+    after = {number: [offset * 1.1] for number, offset in drift.items()}
+    found = paired_log_ratio(before, after)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert math.exp(found.value) == pytest.approx(1.1)
+    assert found.high - found.low < 1e-9
+
+
+def test_a_paired_ratio_needs_rounds_in_common() -> None:
+    assert paired_log_ratio({0: [1.0]}, {1: [1.0]}) is None
+    assert paired_log_ratio({0: [1.0], 1: [1.0]}, {1: [2.0]}) == Estimate(math.log(2.0))
+
+
+def test_a_paired_interval_holds_the_truth_as_often_as_it_says() -> None:
+    draw = random.Random(3)
+    covered = 0
+    for _ in range(1000):
+        rounds = {number: draw.gauss(0, 0.3) for number in range(5)}
+        before = {number: [math.exp(drift + draw.gauss(0, 0.02))] for number, drift in rounds.items()}
+        after = {number: [1.05 * math.exp(drift + draw.gauss(0, 0.02))] for number, drift in rounds.items()}
+        found = paired_log_ratio(before, after)
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= math.log(1.05) <= found.high
+    assert 930 <= covered <= 970

@@ -6,8 +6,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
+from dsbench.backends.condition import Condition
+from dsbench.backends.host_condition import host_condition
+from dsbench.backends.profiling import Profile
 from dsbench.records import Device, Status
 
 
@@ -64,7 +68,9 @@ class Backend(ABC):
         return time.perf_counter()
 
     @abstractmethod
-    def time(self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False) -> list[float]:
+    def time(
+        self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False, lead: float = 0.0
+    ) -> list[float]:
         """Takes samples of the time of one call.
 
         Args:
@@ -72,6 +78,8 @@ class Backend(ABC):
             samples: how many readings to take.
             calls: how many calls each reading averages over.
             cold: whether the last-level cache is flushed before each reading, outside of it.
+            lead: seconds for which the device is kept busy before each reading, outside of it, so that
+                the host can launch the reading's calls ahead; nothing where the host itself computes.
 
         Returns:
             Seconds per call, one number a sample.
@@ -80,10 +88,59 @@ class Backend(ABC):
             UnsupportedError: this family cannot flush its cache, or cannot loop cold.
         """
 
+    def launch(self, call: Callable[[], Any], samples: int) -> list[float]:
+        """Seconds that the host is busy with one call while the device has nothing else to do, a number
+        a sample; the call is not waited for.
+
+        Raises:
+            UnsupportedError: the host computes itself, so that nothing is launched.
+        """
+        del call, samples
+        raise UnsupportedError(f"{self.name}: the host computes itself, so that nothing is launched")
+
+    def graph(self, call: Callable[[], Any], calls: int = 1) -> Callable[[], None]:
+        """Captures calls as one graph on the device, and returns what replays it.
+
+        Raises:
+            UnsupportedError: the family has no graphs, or the call cannot be captured.
+        """
+        del call, calls
+        raise UnsupportedError(f"{self.name}: there are no graphs to replay")
+
+    @abstractmethod
+    def profile(self, call: Callable[[], Any], calls: int, trace: Path | None = None) -> Profile:
+        """Says where the time of a call goes.
+
+        Args:
+            call: the work; what it returns is dropped.
+            calls: over how many calls to average, one that comes before them left out.
+            trace: where to write a Chrome trace (``.json`` or ``.json.gz``) of those calls.
+
+        Raises:
+            OSError: the trace cannot be written.
+        """
+
     @property
     @abstractmethod
     def resolution(self) -> float:
         """The shortest time a reading should span for the clock to see it, in seconds."""
+
+    def condition(self) -> Condition:
+        """The state of the device and its host now; cheap enough to be asked before and after every turn."""
+        return host_condition()
+
+    def energy(self) -> float:
+        """Joules that the device has consumed, whoever used it, since any moment.
+
+        Raises:
+            UnsupportedError: there is no counter of them, or it may not be read.
+        """
+        raise UnsupportedError(f"{self.name}: there is no counter of the device's energy")
+
+    @property
+    def cores(self) -> int:
+        """How many of the host's cores a call may keep busy."""
+        return 1
 
     @abstractmethod
     def peak_memory(self, call: Callable[[], Any]) -> int:
@@ -100,6 +157,22 @@ class Backend(ABC):
     @abstractmethod
     def release(self) -> None:
         """Gives cached memory back, so that one case does not weigh on the next."""
+
+    @abstractmethod
+    def product(self, precision: str, size: int) -> Callable[[], Any]:
+        """A product of two square matrices of random numbers, to see how fast the device can be.
+
+        Args:
+            precision: of the operands, such as ``float32``; that is not lowered to go faster.
+            size: rows and columns.
+
+        Raises:
+            Exception: whatever a device raises that has no such product.
+        """
+
+    @abstractmethod
+    def copying(self) -> tuple[Callable[[], Any], int]:
+        """A copy far larger than any cache, and the bytes it reads and writes."""
 
     @abstractmethod
     def copy(self, value: Any) -> Any:

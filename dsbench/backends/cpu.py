@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import psutil
@@ -12,6 +13,7 @@ import psutil
 from dsbench.backends import host
 from dsbench.backends.base import Availability
 from dsbench.backends.host_clock import HostClockBackend
+from dsbench.backends.rapl import Rapl
 from dsbench.backends.torch_backend import MIB, find_devices
 from dsbench.records import Device
 
@@ -33,6 +35,18 @@ class CpuBackend(HostClockBackend):
     def threads(self) -> int:
         """How many threads an operator uses."""
         return host.thread_count(os.environ)
+
+    @property
+    def cores(self) -> int:
+        return self.threads
+
+    @cached_property
+    def _rapl(self) -> Rapl:
+        return Rapl()
+
+    def energy(self) -> float:
+        """What all processor packages consume, which other programs and idle cores have their share in."""
+        return self._rapl.joules()
 
     def describe(self) -> Device:
         return Device(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dsbench.backends.events import EventBackend
+from dsbench.backends.nvml import Nvml
 from dsbench.backends.torch_backend import MIB
 
 
@@ -16,6 +17,7 @@ class CudaBackend(EventBackend):
     visible = "CUDA_VISIBLE_DEVICES"
     library = "pynvml"
     missing_library = "nvidia-ml-py is not installed (pip install 'dsbench[cuda]')"
+    sensors = Nvml
     triton = ("triton", "pytorch-triton")
 
     @staticmethod

@@ -6,13 +6,21 @@ import gc
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from importlib import import_module
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, ClassVar
 
+from dsbench.backends import profiling
 from dsbench.backends.base import Availability, UnsupportedError
+from dsbench.backends.condition import Condition
+from dsbench.backends.profiling import Profile
+from dsbench.backends.sensors import Sensors, ask
 from dsbench.backends.torch_backend import TorchBackend, find_devices
-from dsbench.records import Device
+from dsbench.records import Device, Status
+
+FASTEST_CLOCK = 2.5e9
+"""Cycles a second that no device's core clock exceeds by much."""
 
 
 class EventBackend(TorchBackend):
@@ -35,6 +43,9 @@ class EventBackend(TorchBackend):
 
     missing_library: ClassVar[str]
     """Why the driver is unknown when the library is not installed, and how to install it."""
+
+    sensors: ClassVar[type[Sensors]]
+    """What asks that library about a device while it is measured."""
 
     triton: ClassVar[tuple[str, ...]]
     """The distributions that Triton comes in."""
@@ -91,12 +102,8 @@ class EventBackend(TorchBackend):
     @classmethod
     def _driver(cls, vendor: Any) -> tuple[str, str]:
         """The driver's version, and why it is unknown; one of them is empty."""
-        try:
-            return cls.ask_driver(import_module(cls.library) if vendor is None else vendor), ""
-        except ModuleNotFoundError:
-            return "", cls.missing_library
-        except Exception as error:  # amdsmi raises even KeyError when it finds no library to load
-            return "", f"{cls.library} says: {error}"
+        driver, unknown = ask(cls.library, cls.missing_library, vendor, cls.ask_driver)
+        return driver or "", unknown
 
     @property
     def device(self) -> str:
@@ -153,7 +160,7 @@ class EventBackend(TorchBackend):
         return 20e-6
 
     def _readings(
-        self, call: Callable[[], Any], samples: int, calls: int, before: Callable[[], None]
+        self, call: Callable[[], Any], samples: int, calls: int, before: Callable[[], None], lead: float
     ) -> list[float]:
         cuda = self.torch.cuda
         stream = cuda.current_stream(self.index)
@@ -162,12 +169,74 @@ class EventBackend(TorchBackend):
             event.record(stream)  # torch creates an event when it is first recorded, which takes time
         for start, end in zip(starts, ends, strict=True):
             before()
+            self._occupy(lead)
             start.record(stream)
             for _ in range(calls):
                 call()
             end.record(stream)
         self.synchronize()
         return [start.elapsed_time(end) / 1e3 / calls for start, end in zip(starts, ends, strict=True)]
+
+    def _occupy(self, seconds: float) -> None:
+        """Queues a kernel that does nothing for so long, as nvbench's blocking kernel does.
+
+        The clock it counts is not faster than `FASTEST_CLOCK`, so it may take longer but never less.
+        """
+        if seconds > 0:
+            self.torch.cuda._sleep(round(seconds * FASTEST_CLOCK))
+
+    def launch(self, call: Callable[[], Any], samples: int) -> list[float]:
+        return self._launches(call, samples)
+
+    def graph(self, call: Callable[[], Any], calls: int = 1) -> Callable[[], None]:
+        """Captures after three calls on a stream of their own, as torch's notes on CUDA graphs ask for."""
+        cuda = self.torch.cuda
+        current, side = cuda.current_stream(self.index), cuda.Stream(self.index)
+        side.wait_stream(current)
+        with cuda.stream(side):
+            for _ in range(3):
+                call()
+        current.wait_stream(side)
+        graph = cuda.CUDAGraph()
+        try:
+            with cuda.graph(graph):
+                for _ in range(calls):
+                    call()
+        except RuntimeError as error:
+            if self.status_of(error) is Status.OOM:
+                raise
+            reason = str(error).strip().splitlines()[0]
+            raise UnsupportedError(f"the call cannot be captured as a graph: {reason}") from error
+        replay: Callable[[], None] = graph.replay
+        return replay
+
+    def profile(self, call: Callable[[], Any], calls: int, trace: Path | None = None) -> Profile:
+        """The device's kernels; the host's operators where the profiler cannot see those."""
+        return profiling.profile(self.torch, call, calls, trace, self.synchronize, device=True)
+
+    @cached_property
+    def _sensors(self) -> tuple[Sensors | None, str]:
+        """The opened sensors, and why there are none."""
+        return ask(
+            self.library,
+            self.missing_library,
+            self._vendor,
+            lambda vendor: self.sensors(vendor, self.properties),
+        )
+
+    def condition(self) -> Condition:
+        host, (sensors, _) = super().condition(), self._sensors
+        return sensors.look(host) if sensors else host
+
+    def energy(self) -> float:
+        sensors, missing = self._sensors
+        if sensors is None:
+            raise UnsupportedError(f"no energy counter of the device: {missing}")
+        try:
+            return sensors.joules()
+        except Exception as error:
+            reason = f"{self.library} says: {error}"
+            raise UnsupportedError(f"no energy counter of the device: {reason}") from error
 
     def peak_memory(self, call: Callable[[], Any]) -> int:
         """The most that torch's allocator had handed out; memory that a library takes past it is not

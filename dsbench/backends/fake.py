@@ -7,22 +7,36 @@ Values are numbers, NumPy arrays, and mappings and sequences of them.
 from __future__ import annotations
 
 import copy
+import gzip
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dsbench.backends import nested
 from dsbench.backends.base import Availability, Backend, UnsupportedError
+from dsbench.backends.condition import Condition
+from dsbench.backends.profiling import Kernel, Profile
 from dsbench.records import Device
 
 MEMORY = 2**30
 """Bytes of memory that the device has."""
 
+POWER = 100.0
+"""Watts that the device draws at all times."""
+
 COLD_PENALTY = 1e-4
 """Seconds that a reading with a flushed cache takes longer."""
+
+RATES = {"float32": 1e12, "bfloat16": 4e12}
+"""FLOP/s of its matrix products, by precision."""
+
+BANDWIDTH = 1e11
+"""Bytes a second that it copies."""
 
 TICKS = 10**12
 """Ticks of the clock a second; whole numbers, so that readings add up without rounding."""
@@ -30,11 +44,14 @@ TICKS = 10**12
 
 @dataclass
 class _State:
-    """Ticks that have passed, bytes that are held, and the most that ever were since it was reset."""
+    """Ticks that have passed and how often some were spent, bytes that are held, and the most that ever
+    were since it was reset, and who else is on the device."""
 
     ticks: int = 0
+    launches: int = 0
     held: int = 0
     peak: int = 0
+    foreign: tuple[str, ...] = ()
 
 
 _STATE = _State()
@@ -49,6 +66,7 @@ def spend(seconds: float) -> None:
     if seconds < 0:
         raise ValueError(f"cannot spend {seconds} s")
     _STATE.ticks += round(seconds * TICKS)
+    _STATE.launches += 1
 
 
 def hold(size: int) -> None:
@@ -72,6 +90,11 @@ def free(size: int) -> None:
     if size > _STATE.held:
         raise ValueError(f"fake device: {size} bytes given back, {_STATE.held} held")
     _STATE.held -= size
+
+
+def disturb(*processes: str) -> None:
+    """Puts other processes on the device, in place of those that were there."""
+    _STATE.foreign = processes
 
 
 class FakeBackend(Backend):
@@ -103,7 +126,10 @@ class FakeBackend(Backend):
     def now(self) -> float:
         return _STATE.ticks / TICKS
 
-    def time(self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False) -> list[float]:
+    def time(
+        self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False, lead: float = 0.0
+    ) -> list[float]:
+        del lead
         if cold and calls > 1:
             raise UnsupportedError(f"a cold reading is of one call, not {calls}: a second finds a warm cache")
         readings = []
@@ -117,6 +143,26 @@ class FakeBackend(Backend):
                 raise ValueError("the call took no time: let it call dsbench.backends.fake.spend(seconds)")
             readings.append((_STATE.ticks - start) / TICKS / calls)
         return readings
+
+    def profile(self, call: Callable[[], Any], calls: int, trace: Path | None = None) -> Profile:
+        """One kernel, whose launches are the calls of `spend`."""
+        call()
+        start, launches = _STATE.ticks, _STATE.launches
+        for _ in range(calls):
+            call()
+        seconds = (_STATE.ticks - start) / TICKS
+        if trace is not None:
+            span = {"name": "spend", "ph": "X", "pid": 0, "tid": 0, "ts": 0, "dur": seconds * 1e6}
+            with gzip.open(trace, "wt", encoding="utf-8") as file:
+                json.dump({"traceEvents": [span]}, file)
+        kernel = Kernel("spend", seconds / calls, (_STATE.launches - launches) / calls)
+        return Profile("kernels", (kernel,))
+
+    def energy(self) -> float:
+        return POWER * self.now()
+
+    def condition(self) -> Condition:
+        return Condition(self.now(), foreign=_STATE.foreign)
 
     @property
     def resolution(self) -> float:
@@ -133,6 +179,14 @@ class FakeBackend(Backend):
 
     def release(self) -> None:
         """Does nothing: the device caches no memory, and what a candidate holds it has to free."""
+
+    def product(self, precision: str, size: int) -> Callable[[], Any]:
+        if precision not in RATES:
+            raise UnsupportedError(f"the fake device has no {precision}")
+        return lambda: spend(2.0 * size**3 / RATES[precision])
+
+    def copying(self) -> tuple[Callable[[], Any], int]:
+        return lambda: spend(MEMORY / BANDWIDTH), MEMORY
 
     def copy(self, value: Any) -> Any:
         return copy.deepcopy(value)

@@ -55,10 +55,16 @@ class MpsBackend(HostClockBackend):
     def synchronize(self) -> None:
         self.torch.mps.synchronize()
 
+    def launch(self, call: Callable[[], Any], samples: int) -> list[float]:
+        return self._launches(call, samples)
+
     @property
     def flush_bytes(self) -> int:
         """256 MiB: Metal does not say how large the system-level cache is; the largest are 96 MiB."""
         return 256 * MIB
+
+    def energy(self) -> float:
+        raise UnsupportedError("macOS shows the device's energy to root only (powermetrics), and no counter")
 
     def peak_memory(self, call: Callable[[], Any]) -> int:  # noqa: ARG002 - the signature is the base's
         raise UnsupportedError("torch.mps says what is allocated now, but keeps no peak of it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dsbench.backends.amd_smi import AmdSmi
 from dsbench.backends.events import EventBackend
 from dsbench.backends.torch_backend import MIB
 
@@ -22,6 +23,7 @@ class RocmBackend(EventBackend):
     visible = "HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES"
     library = "amdsmi"
     missing_library = "amdsmi is not installed (it comes with ROCm, in share/amd_smi)"
+    sensors = AmdSmi
     triton = ("triton", "pytorch-triton-rocm", "triton-rocm")
 
     @staticmethod

@@ -6,16 +6,19 @@ import copy
 import gc
 import random
 import re
+import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsbench.backends import nested
+from dsbench.backends import nested, profiling
 from dsbench.backends.base import Availability, Backend, UnsupportedError
+from dsbench.backends.profiling import Profile
 from dsbench.records import Status
 
 MIB = 2**20
@@ -65,7 +68,7 @@ class TorchBackend(Backend):
 
     @abstractmethod
     def _readings(
-        self, call: Callable[[], Any], samples: int, calls: int, before: Callable[[], None]
+        self, call: Callable[[], Any], samples: int, calls: int, before: Callable[[], None], lead: float
     ) -> list[float]:
         """Seconds per call, a number a sample; `before` goes ahead of each reading, outside of it."""
 
@@ -79,10 +82,27 @@ class TorchBackend(Backend):
             warnings.simplefilter("ignore")  # some versions announce another way to say the same
             self.torch.set_float32_matmul_precision("highest")
 
-    def time(self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False) -> list[float]:
+    def time(
+        self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False, lead: float = 0.0
+    ) -> list[float]:
         if cold and calls > 1:
             raise UnsupportedError(f"a cold reading is of one call, not {calls}: a second finds a warm cache")
-        return self._readings(call, samples, calls, self.flush if cold else _nothing)
+        return self._readings(call, samples, calls, self.flush if cold else _nothing, lead)
+
+    def _launches(self, call: Callable[[], Any], samples: int) -> list[float]:
+        """What `launch` gives on a device that works while the host goes on."""
+        readings = []
+        for _ in range(samples):
+            self.synchronize()
+            start = time.perf_counter()
+            call()
+            readings.append(time.perf_counter() - start)
+        self.synchronize()
+        return readings
+
+    def profile(self, call: Callable[[], Any], calls: int, trace: Path | None = None) -> Profile:
+        """The host's operators; devices whose kernels torch can see ask for those."""
+        return profiling.profile(self.torch, call, calls, trace, self.synchronize, device=False)
 
     def flush(self) -> None:
         """Reads `flush_bytes` from the device's memory.
@@ -100,6 +120,21 @@ class TorchBackend(Backend):
     def release(self) -> None:
         self._flushed = None
         gc.collect()
+
+    def product(self, precision: str, size: int) -> Callable[[], Any]:
+        torch, shape = self.torch, (size, size)
+        if precision == "int8":
+            left, right = (torch.randint(-128, 128, shape, device=self.device).to(torch.int8) for _ in "ab")
+            return lambda: torch._int_mm(left, right)
+        dtype = getattr(torch, precision)
+        left, right = (torch.randn(shape, device=self.device).to(dtype) for _ in "ab")
+        return lambda: left @ right
+
+    def copying(self) -> tuple[Callable[[], Any], int]:
+        size = 4 * self.flush_bytes  # a flush is twice the last-level cache at least
+        source = self.torch.randn(size // 4, device=self.device)
+        target = self.torch.empty_like(source)
+        return lambda: target.copy_(source), 2 * size
 
     def copy(self, value: Any) -> Any:
         return copy.deepcopy(value)

@@ -14,7 +14,9 @@ from dsbench.cli.exits import INTERRUPTED
 from dsbench.cli.gate import gate
 from dsbench.cli.history import history
 from dsbench.cli.listing import list_cases
+from dsbench.cli.profile import profile
 from dsbench.cli.report import report
+from dsbench.cli.repro import repro
 from dsbench.cli.run import run, verify
 
 
@@ -47,5 +49,5 @@ def main() -> None:
     """
 
 
-for command in (run, list_cases, verify, compare, gate, history, report, doctor):
+for command in (run, list_cases, verify, compare, gate, history, report, repro, profile, doctor):
     main.add_command(command)

@@ -24,11 +24,13 @@ A and B may each be: latest, a run's id, a saved name, a run's file, or a git re
 def compare(a: str, b: str, verbose: bool, results: Path, style: str, output: Path | None) -> None:
     """Compare run B with run A: what became better or worse, and how their environments differ.
 
+    Where both have profiled a case (`dsbench profile`), the kernels that changed are named below.
     Exits like `gate`: 1 when something is worse, 3 when something broke, 4 when a case is absent.
     """
     from dsbench.environment import difference
     from dsbench.gate import exit_code, judge
     from dsbench.reports import render_verdicts
+    from dsbench.reports.kernels import compared
 
     recorded = history_of(results)
     after = resolve(b, recorded)
@@ -36,6 +38,13 @@ def compare(a: str, b: str, verbose: bool, results: Path, style: str, output: Pa
     verdicts = judge(after.measurements, before.measurements)
     code = exit_code(verdicts, strict=False)
     differences = difference(before.environment, after.environment)
-    text = render_verdicts(verdicts, style, exit_code=code, difference=differences, verbose=verbose)
+    text = render_verdicts(
+        verdicts,
+        style,
+        exit_code=code,
+        difference=differences,
+        verbose=verbose,
+        kernels=compared(before, after),
+    )
     write(text, output)
     sys.exit(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,20 +31,25 @@ def known_backend(context: click.Context, parameter: click.Parameter, value: str
     return value
 
 
+suites_option = click.option(
+    "--suites",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder of suites to use instead of the built-in ones.",
+)
+
+quick_option = click.option(
+    "--quick/--full",
+    default=False,
+    help="Few points and short sampling, or every point.  [default: full]",
+)
+
+
 def selection(command: Command) -> Command:
     """Which cases: SUITE arguments, -k, --exclude, --quick or --full, --suites."""
     for decorate in (
-        click.option(
-            "--suites",
-            "folder",
-            type=click.Path(path_type=Path),
-            help="Folder of suites to use instead of the built-in ones.",
-        ),
-        click.option(
-            "--quick/--full",
-            default=False,
-            help="Few points and short sampling, or every point.  [default: full]",
-        ),
+        suites_option,
+        quick_option,
         click.option(
             "--exclude",
             "excludes",
@@ -79,6 +86,39 @@ def backend_option(command: Command) -> Command:
     ):
         command = decorate(command)
     return command
+
+
+def known_probes(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Answers a wrong probe with the nearest."""
+    del context
+    from dsbench.metrics import PROBES
+    from dsbench.registry import nearest
+
+    for value in values:
+        if value not in PROBES:
+            raise click.BadParameter(f"unknown probe '{value}'; {nearest(value, PROBES)}", param=parameter)
+    return values
+
+
+def core_list(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """The cores in a list such as ``0,2-3``."""
+    del context
+    cores: list[int] = []
+    for part in filter(None, value.split(",")):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+            raise click.BadParameter(
+                f"'{part}' is no core and no range of cores such as 0-3", param=parameter
+            )
+        cores += range(int(first), int(last or first) + 1)
+    if cores and not hasattr(os, "sched_setaffinity"):
+        raise click.BadParameter(f"{sys.platform} cannot keep a process on cores", param=parameter)
+    if cores and not set(cores) <= os.sched_getaffinity(0):
+        usable = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise click.BadParameter(f"this process may run on the cores {usable}", param=parameter)
+    return tuple(dict.fromkeys(cores))
 
 
 results_option = click.option(

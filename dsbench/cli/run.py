@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dsbench.cli import exits
-from dsbench.cli.options import backend_option, format_option, output_option, results_option, selection, write
+from dsbench.cli.options import (
+    backend_option,
+    core_list,
+    format_option,
+    known_probes,
+    output_option,
+    results_option,
+    selection,
+    write,
+)
 from dsbench.cli.session import measure, new, resumed
 
 if TYPE_CHECKING:
@@ -41,17 +50,38 @@ Examples:
     "--min-time",
     type=click.FloatRange(0.001),
     help="Seconds to sample a case in a round at least; five times that at most."
-    "  [default: 0.2, or 0.05 with --quick]",
+    "  [default: 0.2, or 0.03 with --quick]",
+)
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    callback=known_probes,
+    metavar="PROBE",
+    help="Ask this probe instead of those that the benchmarks declare; may be repeated.",
+)
+@click.option("--graph", is_flag=True, help="Also time a replayed device graph of each call.")
+@click.option(
+    "--affinity",
+    default="",
+    callback=core_list,
+    metavar="CORES",
+    help="Keep the workers on these cores, such as 0,2-3.  [default: where this process may run]",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1),
     default=300.0,
     show_default=True,
-    help="Seconds a case may take in a round.",
+    help="Seconds a case may take, preparing it or in one of its turns.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of inputs and of the order."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of inputs and of the order in which candidates take turns. The same seed and rounds give "
+    "the same inputs; the order also depends on which candidates are measured.",
 )
 @results_option
 @click.option(
@@ -81,12 +111,12 @@ def run(**options: Any) -> None:
         click.echo(f"{counted} on {session.environment.device.name}", err=True)
         sys.exit(exits.FAILED if session.broken else exits.OK)
     result, path, code = measure(session)
-    _show(result, path, options["style"], options["output"])
+    show(result, path, options["style"], options["output"])
     if code == exits.OK:
         codes = [_remember(result, path, options["record"], Path(session.settings.results))]
-        codes += [_save(result, options["name"])] if options["name"] else []
+        codes += [keep(result, options["name"])] if options["name"] else []
         _page(result)
-        code = exits.worst([*codes, _outcome(result)])
+        code = exits.worst([*codes, outcome(result)])
     sys.exit(code)
 
 
@@ -94,7 +124,7 @@ def run(**options: Any) -> None:
 @selection
 @backend_option
 @click.option(
-    "--timeout", type=click.FloatRange(0.1), default=300.0, show_default=True, help="Seconds a case may take."
+    "--timeout", type=click.FloatRange(0.1), default=300.0, show_default=True, help="Seconds a call may take."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the inputs.")
 @format_option("table", "json", "csv", "markdown")
@@ -104,20 +134,30 @@ def verify(**options: Any) -> None:
 
     The same path as `run` with a budget of a single call; nothing goes into the history.
     """
-    unasked = {"rounds": 1, "max_noise": None, "min_time": None, "results": Path("results"), "machine": ""}
+    unasked = {
+        "probes": (),
+        "graph": False,
+        "affinity": (),
+        "rounds": 1,
+        "max_noise": None,
+        "min_time": None,
+        "results": Path("results"),
+        "machine": "",
+    }
     result, path, code = measure(new({**options, **unasked}, once=True))
-    _show(result, path, options["style"], options["output"])
-    sys.exit(code or _outcome(result))
+    show(result, path, options["style"], options["output"])
+    sys.exit(code or outcome(result))
 
 
-def _show(result: Run, path: Path, style: str, output: Path | None) -> None:
+def show(result: Run, path: Path, style: str, output: Path | None) -> None:
+    """Puts the run's report where it was asked for, and says where the run is kept."""
     from dsbench.reports import render
 
     write(render(result, style), output)
     click.echo(f"\nrun      {path}", err=True)
 
 
-def _outcome(result: Run) -> int:
+def outcome(result: Run) -> int:
     """The exit code that the measurements themselves ask for."""
     failed = bool(result.suite_errors) or any(m.status.failed for m in result.measurements)
     if not any(m.status.has_numbers or m.status.failed for m in result.measurements):
@@ -152,7 +192,8 @@ def _remember(result: Run, path: Path, wanted: bool | None, results: Path) -> in
     return exits.OK
 
 
-def _save(result: Run, name: str) -> int:
+def keep(result: Run, name: str) -> int:
+    """Saves a run under a name; the exit code."""
     from dsbench import runs
 
     try:

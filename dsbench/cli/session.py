@@ -16,6 +16,7 @@ from dsbench.cli.exits import NothingMeasuredError, RefusedError
 from dsbench.cli.options import device_index, find_cases, find_suites, report_broken
 
 if TYPE_CHECKING:
+    from dsbench.ceilings import Ceilings
     from dsbench.records import Case, Environment, Run
     from dsbench.registry import Suite
     from dsbench.runner import Settings
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Session:
     """Everything there is to a run before its first case: `earlier` is the interrupted run that is
-    gone on with, and `broken` maps suites that could not be imported to why."""
+    gone on with, `broken` maps suites that could not be imported to why, and `id` is the run's, if it
+    has to be known beforehand."""
 
     settings: Settings
     suites: dict[str, Suite]
@@ -32,6 +34,7 @@ class Session:
     cases: list[Case]
     broken: dict[str, str]
     earlier: Run | None = None
+    id: str = ""
 
 
 def new(options: dict[str, Any], once: bool = False) -> Session:
@@ -46,15 +49,19 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
 
     suites = find_suites(options["folder"], options["chosen"])
     index, quick = device_index(options["device"]), options["quick"]
-    environment = _environment(options["backend"], index, options["machine"], str(options["results"]))
-    min_time = options["min_time"] or (0.05 if quick else 0.2)
+    environment = _environment(
+        options["backend"], index, options["machine"], str(options["results"]), options["affinity"]
+    )
+    min_time = options["min_time"] or (0.03 if quick else 0.2)
     settings = Settings(
         backend=environment.device.backend,
         index=index,
         rounds=options["rounds"] or (3 if quick else 5),
         seed=options["seed"],
         timeout=options["timeout"],
-        budget=Budget(min_time, 5 * min_time, options["max_noise"] or (0.05 if quick else 0.02), once),
+        budget=Budget(
+            min_time, 5 * min_time, options["max_noise"] or (0.05 if quick else 0.02), once, options["graph"]
+        ),
         quick=quick,
         # As it was given, and nothing for the built-in ones: where they lie says nothing of the numbers.
         suites=str(options["folder"] or ""),
@@ -63,6 +70,9 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
         excludes=options["excludes"],
         results=str(options["results"]),
         machine=options["machine"],
+        probes=options["probes"],
+        affinity=options["affinity"],
+        ceilings=_ceilings(options["results"], environment),
         command=("dsbench", *sys.argv[1:]),
     )
     return _session(settings, suites, environment)
@@ -80,7 +90,8 @@ def resumed() -> Session:
     from dsbench.runner import Settings
 
     try:
-        unfinished = [found for path in runs.paths() if (found := runs.read(path)).ended is None]
+        known = [runs.read(path) for path in runs.paths()]
+        unfinished = [run for run in known if run.ended is None and not run.settings.get("traces")]
     except runs.RunError as error:
         raise RefusedError(str(error)) from None
     if not unfinished:
@@ -88,7 +99,9 @@ def resumed() -> Session:
     earlier = unfinished[-1]
     settings = Settings.from_json(earlier.settings)
     suites = find_suites(Path(settings.suites) if settings.suites else None, settings.chosen)
-    environment = _environment(settings.backend, settings.index, settings.machine, settings.results)
+    environment = _environment(
+        settings.backend, settings.index, settings.machine, settings.results, settings.affinity
+    )
     changed = difference(earlier.environment, environment)
     if earlier.environment.commit != environment.commit:
         changed["commit"] = (str(earlier.environment.commit), str(environment.commit))
@@ -98,16 +111,29 @@ def resumed() -> Session:
     return replace(_session(settings, suites, environment), earlier=earlier)
 
 
-def _environment(backend: str, index: int, machine: str, results: str) -> Environment:
+def _environment(
+    backend: str, index: int, machine: str, results: str, affinity: tuple[int, ...]
+) -> Environment:
     from dsbench.runner import UnavailableError, look_for, unavailable
 
     try:
-        found, environment = look_for(backend, index, machine, results)
+        found, environment = look_for(backend, index, machine, results, affinity)
         if environment is None:
             raise unavailable(backend, index, found)
     except UnavailableError as error:
         raise NothingMeasuredError(str(error)) from None
     return environment
+
+
+def _ceilings(results: Path, environment: Environment) -> Ceilings | None:
+    """What was measured of the device's limits; a file that cannot be read costs a warning."""
+    from dsbench.ceilings import read
+
+    try:
+        return read(Path(results), environment)
+    except ValueError as error:
+        click.echo(f"warning: {error}", err=True)
+        return None
 
 
 def _session(settings: Settings, suites: dict[str, Suite], environment: Environment) -> Session:
@@ -134,7 +160,7 @@ def measure(session: Session) -> tuple[Run, Path, int]:
 
     settings, environment, earlier = session.settings, session.environment, session.earlier
     header = earlier or Run(
-        id=runs.new_id(environment.commit),
+        id=session.id or runs.new_id(environment.commit),
         started=time.time(),
         environment=environment,
         settings=settings.to_json(),
@@ -160,7 +186,8 @@ def measure(session: Session) -> tuple[Run, Path, int]:
             raise RefusedError(str(error)) from None
         except KeyboardInterrupt as interruption:
             code = exits.TERMINATED if isinstance(interruption, _Termination) else exits.INTERRUPTED
-            click.echo("interrupted: go on with `dsbench run --resume`", err=True)
+            hint = "" if settings.traces else ": go on with `dsbench run --resume`"
+            click.echo(f"interrupted{hint}", err=True)
         path = file.path
     if path.parent.parent != runs.STATE:
         click.echo(f"warning: {runs.STATE} could not be written; the run is kept in {path}", err=True)

@@ -30,7 +30,7 @@ from dsbench.metrics import Metric, by_round
 from dsbench.records import Case, Environment, Measurement, Run, Sample
 from dsbench.stats.intervals import Estimate, of_rounds
 
-UNITS = {"s": "seconds", "B": "bytes", "1": "unit"}
+UNITS = {"s": "seconds", "J": "joules", "B": "bytes", "1": "unit"}
 """asv's names for units; it shows any other unit as it is."""
 
 Entry = dict[str, Any]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dsbench.probes.energy import measure_energy
 from dsbench.probes.error import measure_error
-from dsbench.probes.latency import measure_latency
+from dsbench.probes.latency import Latency
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
+from dsbench.probes.profile import measure_profile
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "error": measure_error,
-    "latency": measure_latency,
+    "energy": measure_energy,
     "memory": measure_memory,
+    "profile": measure_profile,
 }
-"""Every probe by name, in the order they run: no time is taken of an answer that is wrong."""
+"""Every probe that asks a case by itself; `Latency` takes turns with the point's other candidates."""
 
-__all__ = ["RUN", "Budget", "Prepared", "Workload"]
+__all__ = ["RUN", "Budget", "Latency", "Prepared", "Workload"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dsbench.backends import Backend
-from dsbench.records import Case, Measurement, Sample, Scalar, Status
+from dsbench.ceilings import Ceilings
+from dsbench.records import Case, Measurement, Sample, Scalar, Status, Work
 from dsbench.registry import Benchmark, resolve
 
 TIMED, BEFORE, AFTER = 0, 1, 2
@@ -17,24 +19,39 @@ TIMED, BEFORE, AFTER = 0, 1, 2
 @dataclass(frozen=True)
 class Budget:
     """How long a probe may sample, in seconds, and the relative half-width of the median's interval
-    at which it may stop. `once` asks for a single call: the same path, to see whether it works."""
+    at which it may stop. `once` asks for a single call: the same path, to see whether it works. `graph`
+    asks for the time of a replayed device graph, too."""
 
     min_time: float = 0.3
     max_time: float = 1.5
     max_noise: float = 0.02
     once: bool = False
+    graph: bool = False
 
 
 class Workload:
     """One benchmark at one point: inputs and right answers, made once and shared by its candidates."""
 
-    def __init__(self, benchmark: Benchmark, case: Case, backend: Backend, seed: int) -> None:
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        case: Case,
+        backend: Backend,
+        seed: int,
+        ceilings: Ceilings | None = None,
+    ) -> None:
         self.benchmark = benchmark
         self.point = case.at
         self.backend = backend
         self.seed = seed
+        self._ceilings = ceilings
         self._inputs: dict[int, Mapping[str, Any]] = {}
         self._expected: dict[int, Any] = {}
+
+    def work_of(self, case: Case) -> Work:
+        """What a case must do, with what the device's ceilings allow it where they are known."""
+        work = self.benchmark.work_of(case)
+        return self._ceilings.bind(work) if self._ceilings else work
 
     def inputs(self, which: int) -> Mapping[str, Any]:
         """The keyword arguments of a call; `which` chooses among sets made from different seeds."""
@@ -70,13 +87,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A case ready to be probed in one round."""
+    """A case ready to be probed in one round; `traces` is a folder for what its profile leaves, if any."""
 
     case: Case
     workload: Workload
     round: int
     function: Callable[..., Any]
+    traces: Path | None = None
     _answers: dict[int, Answer] = field(default_factory=dict)
+    _first: list[float] = field(default_factory=list)
 
     @property
     def backend(self) -> Backend:
@@ -87,6 +106,20 @@ class Prepared:
         """The call that is timed, its inputs bound."""
         inputs, function = self.workload.inputs(TIMED), self.function
         return lambda: function(**inputs)
+
+    def first_call(self) -> float:
+        """Seconds of the candidate's first call in this process, which may compile; makes it if need be."""
+        if not self._first:
+            self._run(self.workload.inputs(TIMED))
+        return self._first[0]
+
+    def _run(self, inputs: Mapping[str, Any]) -> Any:
+        began = self.backend.now()
+        actual = self.function(**inputs)
+        if not self._first:
+            self.backend.synchronize()
+            self._first.append(self.backend.now() - began)
+        return actual
 
     def check(self, which: int) -> Answer:
         """Runs the candidate on one set of inputs, once, and compares its answer."""
@@ -100,7 +133,7 @@ class Prepared:
             return Answer(0.0, 0.0)
         inputs = workload.inputs(which)
         untouched = backend.copy(inputs)
-        actual = self.function(**inputs)
+        actual = self._run(inputs)
         if not backend.identical(inputs, untouched):
             return Answer(0.0, 0.0, "the call changed its inputs")
         reference = workload.benchmark.candidates[self.case.candidate].reference
@@ -120,24 +153,23 @@ class Prepared:
     def measurement(
         self,
         probe: str,
-        readings: Mapping[str, list[float]],
+        readings: Mapping[str, Sequence[float | Sample]],
         *,
-        calls: int = 1,
         status: Status = Status.OK,
         reason: str = "",
         notes: Mapping[str, Scalar] | None = None,
     ) -> Measurement:
-        """A measurement of this case, its readings made samples of this round."""
+        """A measurement of this case; readings that are plain numbers become samples of this round."""
         return Measurement(
             self.case,
             probe,
             status,
             reason,
             readings={
-                name: tuple(Sample(value, self.round, calls) for value in values)
+                name: tuple(v if isinstance(v, Sample) else Sample(v, self.round) for v in values)
                 for name, values in readings.items()
             },
-            work=self.workload.benchmark.work_of(self.case),
+            work=self.workload.work_of(self.case),
             notes=notes or {},
         )
 

@@ -4,6 +4,7 @@ Standard library only, so that every reader (gate, history, reports) starts fast
 Every line is strict JSON: NaN and Infinity are refused on the way out.
 """
 
+from dsbench.records.identity import identity, run_of
 from dsbench.records.measurement import Case, Measurement, Sample, Scalar, Status, Work, dump, merge_rounds
 from dsbench.records.run import Device, Environment, Run
 
@@ -18,5 +19,7 @@ __all__ = [
     "Status",
     "Work",
     "dump",
+    "identity",
     "merge_rounds",
+    "run_of",
 ]

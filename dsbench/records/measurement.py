@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -85,13 +86,27 @@ class Sample:
     calls: int = 1
     mark: str = ""
 
+    @property
+    def cause(self) -> str:
+        """The mark without its figures, so that alike ones can be counted."""
+        return re.sub(r"\d+(\.\d+)?", "…", self.mark)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one call must do at least: floating-point operations and bytes moved; None if unknown."""
+    """What one call must do at least: floating-point operations, in `dtype`'s precision, and bytes moved;
+    None if unknown. `floor` is the seconds that the device's measured ceilings allow it, and `bound` the
+    ceiling that binds, ``compute`` or ``memory``; both unknown where the ceilings are."""
 
     flops: float | None = None
     bytes: float | None = None
+    dtype: str = ""
+    floor: float | None = None
+    bound: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        extra = {"dtype": self.dtype, "floor": self.floor, "bound": self.bound}
+        return {"flops": self.flops, "bytes": self.bytes, **{k: v for k, v in extra.items() if v}}
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,7 @@ class Measurement:
                 name: [_sample_to_json(sample) for sample in samples]
                 for name, samples in self.readings.items()
             },
-            "work": {"flops": self.work.flops, "bytes": self.work.bytes},
+            "work": self.work.to_json(),
             "notes": dict(self.notes),
             "detail": self.detail,
         }

@@ -13,6 +13,7 @@ from dsbench.records import Run
 
 if TYPE_CHECKING:
     from dsbench.gate import Verdict
+    from dsbench.reports.kernels import Comparison
 
 FORMATS = ("table", "json", "csv", "markdown", "html")
 """What `render` can make of a run."""
@@ -58,6 +59,7 @@ def render_verdicts(
     exit_code: int,
     difference: Mapping[str, tuple[str, str]] | None = None,
     verbose: bool = False,
+    kernels: Comparison | None = None,
 ) -> str:
     """Verdicts in one of `VERDICT_FORMATS`.
 
@@ -67,6 +69,7 @@ def render_verdicts(
         exit_code: what the gate exits with; the JSON document repeats it.
         difference: facts of the two environments that differ, by name: (before, after).
         verbose: whether the table shows the verdicts that are the same too.
+        kernels: what changed between the runs' profiles, if both have some.
 
     Raises:
         ValueError: there is no such format, or the format cannot hold one of the numbers.
@@ -75,13 +78,13 @@ def render_verdicts(
         case "table":
             from dsbench.reports.verdicts import verdicts_text
 
-            return verdicts_text(verdicts, difference, verbose)
+            return verdicts_text(verdicts, difference, verbose, kernels)
         case "json":
             from dsbench.reports.as_json import verdicts_json
 
-            return verdicts_json(verdicts, exit_code, difference)
+            return verdicts_json(verdicts, exit_code, difference, kernels)
         case "markdown":
             from dsbench.reports.markdown import verdicts_markdown
 
-            return verdicts_markdown(verdicts, difference)
+            return verdicts_markdown(verdicts, difference, kernels)
     raise ValueError(f"no format '{format}' for verdicts; use one of {', '.join(VERDICT_FORMATS)}")

@@ -9,7 +9,9 @@ from typing import Any
 
 from dsbench.gate import Outcome, Verdict
 from dsbench.metrics import METRICS, evaluate
-from dsbench.records import Case, Measurement, Run
+from dsbench.records import Case, Measurement, Run, identity
+from dsbench.reports import kernels as profiled
+from dsbench.reports.repeat import command_line
 from dsbench.reports.summary import unmeasured
 from dsbench.reports.verdicts import by_seriousness, unit_of
 from dsbench.stats.intervals import Estimate
@@ -26,10 +28,12 @@ def run_json(run: Run) -> str:
          "planned": [case name], "unmeasured": [case name], "suite_errors": {suite: message},
          "measurements": [
             {"case": {"name", "suite", "benchmark", "candidate", "point": {axis: value}, "version"},
-             "probe": str, "status": str, "reason": str,
+             "id": str, "repeat": str, "probe": str, "status": str, "reason": str,
              "metrics": {name: {"value", "low": float | null, "high": float | null, "unit", "direction"}},
              "readings": {name: [[value, round, calls] or [value, round, calls, mark]]},
              "work": {"flops": float | null, "bytes": float | null}, "notes": {...}, "detail": str}]}
+
+    `id` is what ``dsbench repro`` takes, and `repeat` the command that it stands for.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot hold.
@@ -42,13 +46,16 @@ def run_json(run: Run) -> str:
             **header,
             "ended": run.ended,
             "unmeasured": unmeasured(run),
-            "measurements": [_measurement(m) for m in run.measurements],
+            "measurements": [_measurement(run, m) for m in run.measurements],
         }
     )
 
 
 def verdicts_json(
-    verdicts: Iterable[Verdict], exit_code: int, difference: Mapping[str, tuple[str, str]] | None = None
+    verdicts: Iterable[Verdict],
+    exit_code: int,
+    difference: Mapping[str, tuple[str, str]] | None = None,
+    kernels: profiled.Comparison | None = None,
 ) -> str:
     """Verdicts, the most serious first, as a document of this shape::
 
@@ -57,16 +64,21 @@ def verdicts_json(
          "verdicts": [
             {"outcome": str, "case": {as in a run}, "metric": str, "unit": str,
              "before": estimate, "after": estimate, "change": estimate,
-             "threshold": float, "reason": str}]}
+             "threshold": float, "reason": str}],
+         "kernels": {"profiled": int, "unlike": [case name], "changes": [
+            {"case": str, "kernel": str, "before": float | null, "after": float | null,
+             "change": float | null}]} | null}
 
     An estimate is ``{"value", "low": float | null, "high": float | null}`` or null; `change` and
     `threshold` are relative to the old value (0.05 is 5 %). `metric` is empty when the verdict is
-    about the case as a whole.
+    about the case as a whole. `kernels` is null unless both runs profiled a case; its times are seconds
+    of a call.
 
     Args:
         verdicts: what the gate said.
         exit_code: what the gate exits with.
         difference: facts of the environments that differ, by name: (before, after).
+        kernels: what changed between the runs' profiles, if both have some.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot hold.
@@ -82,11 +94,12 @@ def verdicts_json(
             "summary": {outcome.value: counted[outcome] for outcome in Outcome},
             "difference": {name: {"before": a, "after": b} for name, (a, b) in facts.items()},
             "verdicts": [_verdict(verdict) for verdict in found],
+            "kernels": None if kernels is None else profiled.to_json(kernels),
         }
     )
 
 
-def _measurement(measurement: Measurement) -> dict[str, Any]:
+def _measurement(run: Run, measurement: Measurement) -> dict[str, Any]:
     row = measurement.to_json()
     del row["type"]
     metrics = {
@@ -97,7 +110,13 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
         }
         for name, found in evaluate(measurement).items()
     }
-    return {**row, "case": _case(measurement.case), "metrics": metrics}
+    return {
+        "id": identity(run, measurement),
+        **row,
+        "case": _case(measurement.case),
+        "metrics": metrics,
+        "repeat": command_line(run, measurement.case),
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dsbench.gate import Outcome, Verdict
 from dsbench.records import Run
 from dsbench.reports import units
+from dsbench.reports.kernels import Comparison
+from dsbench.reports.kernels import rows as kernel_rows
 from dsbench.reports.plain import clean, shorten
 from dsbench.reports.rows import Group, Row, cell, columns, groups
 from dsbench.reports.summary import headline, warnings, when, where
@@ -56,7 +58,9 @@ def _row(row: Row, axes: Sequence[str], shown: Sequence[str]) -> list[str]:
 
 
 def verdicts_markdown(
-    verdicts: Iterable[Verdict], difference: Mapping[str, tuple[str, str]] | None = None
+    verdicts: Iterable[Verdict],
+    difference: Mapping[str, tuple[str, str]] | None = None,
+    kernels: Comparison | None = None,
 ) -> str:
     """Verdicts for a comment: how many of each, those that are not the same with the most serious
     first, what differs between the environments, and the rest folded away.
@@ -64,6 +68,7 @@ def verdicts_markdown(
     Args:
         verdicts: what the gate said.
         difference: facts of the environments that differ, by name: (before, after).
+        kernels: what changed between the runs' profiles, if both have some.
     """
     found = by_seriousness(verdicts)
     changed = [verdict for verdict in found if verdict.outcome is not Outcome.SAME]
@@ -75,7 +80,11 @@ def verdicts_markdown(
         rows = [[name, before, after] for name, (before, after) in difference.items()]
         lines += ["The environments differ:", "", *_table(["", "before", "after"], 3, rows), ""]
     if same:
-        lines += [f"<details><summary>{len(same)} same</summary>", "", *_verdicts(same), "", "</details>"]
+        lines += [f"<details><summary>{len(same)} same</summary>", "", *_verdicts(same), "", "</details>", ""]
+    if kernels:
+        header, rows, said = kernel_rows(kernels)
+        lines += ["Kernels that changed, seconds a call (not judged):", ""]
+        lines += [*_table(header, 2, rows[:LIMIT]), *(f"\n{escape(line)}" for line in said)]
     return "\n".join(lines).rstrip() + "\n"
 
 

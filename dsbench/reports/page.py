@@ -42,6 +42,7 @@ def html(
         body += [
             f'<section id="b{index}">',
             sections.benchmark(group),
+            sections.repeats(run, group),
             _places(pictures, number),
             "</section>",
         ]

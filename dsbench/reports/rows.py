@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from dsbench.metrics import METRICS, by_round, evaluate
+from dsbench.metrics import METRICS, evaluate, numbered
 from dsbench.records import Case, Measurement, Run, Scalar, Status
 from dsbench.reports import units
 from dsbench.stats.intervals import Estimate
-from dsbench.stats.two_sample import log_ratio
+from dsbench.stats.two_sample import paired_log_ratio
 
 RATIO = "time / baseline"
 """The title of the column that `Row.ratio` fills."""
 
-_FIRST = ("latency", "throughput", "peak_memory", "error")
+_FIRST = ("latency", "error", "roofline", "peak_memory", "throughput")
 _LATENCY = METRICS["latency"]
 _SERIOUSNESS = {status: rank for rank, status in enumerate(Status)}
 
@@ -25,7 +25,7 @@ _SERIOUSNESS = {status: rank for rank, status in enumerate(Status)}
 @dataclass(frozen=True)
 class Row:
     """A case: what its probes found, and its latency over the baseline's at the same point (below 1
-    is faster; None when either has none), with an interval when both have two rounds or more."""
+    is faster; None when they share no round), by round, with an interval from two shared rounds on."""
 
     case: Case
     measurements: tuple[Measurement, ...]
@@ -123,7 +123,7 @@ def _group(run: Run, name: str, cases: list[Case], by_case: Mapping[Case, list[M
             case,
             tuple(by_case[case]),
             {name: value for m in by_case[case] for name, value in evaluate(m).items()},
-            _ratio(base_times.get(case.point, []), times[case]),
+            _ratio(base_times.get(case.point, {}), times[case]),
             case.candidate == baseline,
         )
         for case in sorted(cases, key=lambda case: points.index(case.point))
@@ -141,18 +141,18 @@ def _group(run: Run, name: str, cases: list[Case], by_case: Mapping[Case, list[M
     )
 
 
-def _latencies(measurements: list[Measurement]) -> list[list[float]]:
+def _latencies(measurements: list[Measurement]) -> dict[int, list[float]]:
     return next(
-        (by_round(m.readings[_LATENCY.reading]) for m in measurements if m.readings.get(_LATENCY.reading)), []
+        (numbered(m.readings[_LATENCY.reading]) for m in measurements if m.readings.get(_LATENCY.reading)), {}
     )
 
 
-def _ratio(before: list[list[float]], after: list[list[float]]) -> Estimate | None:
-    rounds = [*before, *after]
-    if not before or not after or any(value <= 0 for readings in rounds for value in readings):
+def _ratio(before: Mapping[int, list[float]], after: Mapping[int, list[float]]) -> Estimate | None:
+    if any(value <= 0 for side in (before, after) for readings in side.values() for value in readings):
         return None
-    # At the confidence of the intervals beside it, not at the gate's.
-    log = log_ratio(before, after, confidence=0.95)
+    log = paired_log_ratio(before, after)
+    if log is None:
+        return None
     if log.low is None or log.high is None:
         return Estimate(math.exp(log.value))
     return Estimate(math.exp(log.value), math.exp(log.low), math.exp(log.high))

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from dsbench.gate import Outcome, Verdict
-from dsbench.records import Measurement, Run, Status
+from dsbench.records import Measurement, Run, Status, identity
 from dsbench.reports import units
 from dsbench.reports.plain import clean, shorten
+from dsbench.reports.repeat import command_line
 from dsbench.reports.rows import Group, Row, cell, columns, plural
 from dsbench.reports.summary import headline, warnings, when
 from dsbench.reports.verdicts import by_seriousness, counts, unit_of
@@ -47,6 +48,20 @@ def head(run: Run, found: Sequence[Group]) -> str:
             f"<nav><ul>{links}</ul></nav></header>",
         ]
     )
+
+
+def repeats(run: Run, group: Group) -> str:
+    """The ids of a benchmark's measurements and the commands that repeat them, folded away."""
+    header = '<th class="text">case</th><th class="text">ids</th><th class="text">command</th>'
+    body = ""
+    for row in group.rows:
+        ids = ", ".join(f"{m.probe} {identity(run, m)}" for m in row.measurements)
+        line = escape(command_line(run, row.case), 2000)
+        body += (
+            f'<tr><td class="text">{_isolated(row.case.name)}</td><td class="text">{escape(ids)}</td>'
+            f'<td class="long"><code>{line}</code></td></tr>'
+        )
+    return f"<details><summary>repeat a case</summary>{_table(header, body)}</details>"
 
 
 def benchmark(group: Group) -> str:

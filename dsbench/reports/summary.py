@@ -60,7 +60,7 @@ def warnings(run: Run, found: list[Group]) -> list[str]:
             "try a longer --min-time or a quieter machine"
         )
     samples = [s for m in run.measurements for readings in m.readings.values() for s in readings]
-    marks = Counter(clean(sample.mark) for sample in samples if sample.mark)
+    marks = Counter(clean(sample.cause) for sample in samples if sample.mark)
     if marks:
         causes = ", ".join(f"{count} × {mark}" for mark, count in marks.most_common())
         said.append(

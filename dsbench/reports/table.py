@@ -12,6 +12,8 @@ from dsbench.reports.summary import headline, warnings, when, where
 WIDTH = 110
 """The columns of a line, for terminals and pipes alike."""
 
+REPEAT = "repeat any case: dsbench repro ID (ids: --format json)"
+
 _METRICS = 4
 
 
@@ -23,7 +25,8 @@ def table(run: Run, width: int = WIDTH) -> str:
     found = groups(run)
     blocks = [f"run {clean(run.id)}, {when(run.started)}\n{shorten(where(run), width)}"]
     blocks += ["\n".join(_benchmark(group, width)) for group in found]
-    blocks.append("\n".join([headline(run, found), *(f"warning: {text}" for text in warnings(run, found))]))
+    last = [headline(run, found), *(f"warning: {text}" for text in warnings(run, found))]
+    blocks.append("\n".join([*last, *([REPEAT] if run.measurements else [])]))
     return "\n\n".join(blocks) + "\n"
 
 

@@ -12,16 +12,18 @@ NOTHING = "–"
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
-_PREFIXES = {"s": _SMALL, "B": _BINARY, "FLOP/s": _DECIMAL, "B/s": _DECIMAL}
+_PREFIXES = {"s": _SMALL, "J": ((1e3, "k"), *_SMALL), "B": _BINARY, "FLOP/s": _DECIMAL, "B/s": _DECIMAL}
 
 
 def human(value: float | None, unit: str) -> str:
     """A number with its unit: ``1.23 ms``, ``4.50 GiB``, ``12.3 GFLOP/s``; two digits and nothing
-    else for the unit ``1`` (``2.1e-07``)."""
+    else for the unit ``1`` (``2.1e-07``); a fraction as a percentage for ``%``."""
     if value is None:
         return NOTHING
     if unit == "1":
         return f"{value:.2g}"
+    if unit == "%":
+        return percent(value)
     if not math.isfinite(value) or unit not in _PREFIXES:
         return f"{value:.3g} {unit}".rstrip()
     prefixes = _PREFIXES[unit]

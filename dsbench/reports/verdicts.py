@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dsbench.gate import Outcome, Verdict
 from dsbench.metrics import METRICS
 from dsbench.reports import units
+from dsbench.reports.kernels import Comparison, kernels_text
 from dsbench.reports.plain import align, clean, shorten
 from dsbench.reports.table import WIDTH
 
@@ -43,6 +44,7 @@ def verdicts_text(
     verdicts: Iterable[Verdict],
     difference: Mapping[str, tuple[str, str]] | None = None,
     verbose: bool = False,
+    kernels: Comparison | None = None,
 ) -> str:
     """A block a verdict (case, numbers, reason), what differs between the environments, and the counts.
 
@@ -50,6 +52,7 @@ def verdicts_text(
         verdicts: what the gate said.
         difference: facts of the environments that differ, by name: (before, after).
         verbose: whether those that are the same are shown and not only counted.
+        kernels: what changed between the runs' profiles, if both have some.
     """
     found = by_seriousness(verdicts)
     shown = [verdict for verdict in found if verbose or verdict.outcome is not Outcome.SAME]
@@ -59,7 +62,7 @@ def verdicts_text(
     if difference:
         facts = [[_INDENT + clean(name), clean(a), clean(b)] for name, (a, b) in difference.items()]
         lines += ["the environments differ:", *align([_INDENT, "before", "after"], facts, left=3), ""]
-    return "\n".join([*lines, counts(found)]) + "\n"
+    return "\n".join([*lines, counts(found)]) + "\n" + (kernels_text(kernels) if kernels else "")
 
 
 def _rows(verdict: Verdict) -> list[list[str]]:

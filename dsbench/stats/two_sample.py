@@ -1,14 +1,40 @@
-"""Comparing two sides from what their rounds say."""
+"""Comparing two sides from what their rounds say: `log_ratio` for rounds of different runs,
+`paired_log_ratio` for candidates that took turns within the same rounds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, median, variance
 
 from scipy.special import stdtrit
 
 from dsbench.stats.intervals import Estimate
+
+
+def paired_log_ratio(
+    before: Mapping[int, Sequence[float]], after: Mapping[int, Sequence[float]], confidence: float = 0.95
+) -> Estimate | None:
+    """The logarithm of after / before by Student's interval on the differences within each round, which
+    what disturbs a whole round does not widen. Rounds that one side lacks are left out; None when no
+    round is left, and without an interval when one is.
+
+    Args:
+        before, after: positive readings by the round's number, none of them empty.
+        confidence: the coverage of the interval.
+    """
+    differences = [
+        math.log(median(after[number])) - math.log(median(before[number]))
+        for number in sorted(before.keys() & after.keys())
+    ]
+    if not differences:
+        return None
+    centre = fmean(differences)
+    if len(differences) < 2:
+        return Estimate(centre)
+    error = math.sqrt(variance(differences) / len(differences))
+    margin = float(stdtrit(len(differences) - 1, (1 + confidence) / 2)) * error
+    return Estimate(centre, centre - margin, centre + margin)
 
 
 def log_ratio(

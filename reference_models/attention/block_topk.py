@@ -87,15 +87,15 @@ def reference(
     return dense.oracle(q, k, v, causal, select(q, k, causal, block, keep))
 
 
-def work(N: int, D: int, dtype: str, **_: object) -> tuple[float, float]:
-    """Floating-point operations and bytes, as executed: averages, their products, and two products over
-    the selected blocks, which each block of queries reads. Blocks that a causal query cannot see are
-    gathered all the same, so `causal` changes nothing."""
+def work(N: int, D: int, dtype: str, **_: object) -> tuple[float, float, str]:
+    """Floating-point operations, bytes and precision, as executed: averages, their products, and two
+    products over the selected blocks, which each block of queries reads. Blocks that a causal query cannot
+    see are gathered all the same, so `causal` changes nothing."""
     blocks = math.ceil(N / BLOCK)
     kept = kept_blocks(blocks)
     flops = HEADS * D * (2 * N + 2 * blocks**2 + 4 * blocks * BLOCK * kept * BLOCK)
     moved = dense.tensors(N, D, dtype) + 2 * HEADS * blocks * kept * BLOCK * D * itemsize(dtype)
-    return flops, moved
+    return flops, moved, dtype
 
 
 def memory(N: int, D: int, dtype: str, **_: object) -> int:

@@ -58,10 +58,10 @@ def oracle(
     return out
 
 
-def work(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float]:
-    """Floating-point operations and bytes: two matrix products of 2·N²·D each, half of it when causal;
-    q, k and v read once and the result written once. The softmax is not counted, as is the custom."""
-    return 4 * HEADS * N**2 * D / (2 if causal else 1), tensors(N, D, dtype)
+def work(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
+    """Floating-point operations, bytes and precision: two matrix products of 2·N²·D each, half of it when
+    causal; q, k and v read once and the result written once. The softmax is not counted, as is the custom."""
+    return 4 * HEADS * N**2 * D / (2 if causal else 1), tensors(N, D, dtype), dtype
 
 
 def tensors(N: int, D: int, dtype: str, **_: object) -> int:

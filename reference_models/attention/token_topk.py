@@ -99,12 +99,12 @@ def gathered_reference(
     return dense.oracle(q, k, v, causal, select(q, k, causal, keep))
 
 
-def work_gathered(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float]:
-    """Floating-point operations and bytes of `gathered`: all scores (half of them when causal), and two
-    products over the selected keys, which each query reads."""
+def work_gathered(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
+    """Floating-point operations, bytes and precision of `gathered`: all scores (half of them when causal),
+    and two products over the selected keys, which each query reads."""
     keep = min(KEEP, N)
     flops = 2 * HEADS * N**2 * D / (2 if causal else 1) + 4 * HEADS * N * keep * D
-    return flops, dense.tensors(N, D, dtype) + 2 * HEADS * N * keep * D * itemsize(dtype)
+    return flops, dense.tensors(N, D, dtype) + 2 * HEADS * N * keep * D * itemsize(dtype), dtype
 
 
 def memory_masked(N: int, D: int, dtype: str, **_: object) -> int:

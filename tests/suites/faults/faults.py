@@ -83,6 +83,14 @@ def floods(x):
 
 
 @benchmark(
+    candidates={"steady": right}, baseline="steady", oracle=right, probes=("latency", "error", "memory")
+)
+def calm(device, seed):
+    """Is measured before the faults."""
+    return {"x": [seed + 1.0]}
+
+
+@benchmark(
     candidates={
         "right": right,
         "wrong": wrong,

@@ -35,7 +35,7 @@ def oracle(x):
     oracle=oracle,
     axes={"N": Axis((1, 10, 100), quick=(1, 10))},
     probes=("latency", "error", "memory"),
-    work=lambda N: (2.0 * N, 16.0 * N),
+    work=lambda N: (2.0 * N, 16.0 * N, "float32"),
 )
 def double(N, device, seed):
     """Doubles numbers."""

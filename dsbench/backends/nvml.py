@@ -1,0 +1,66 @@
+"""What NVML says of one device while it is measured; it is only read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dsbench.backends.condition import Condition
+from dsbench.backends.sensors import Sensors, known
+
+SM, CORE = 1, 0
+"""``NVML_CLOCK_SM``, and ``NVML_TEMPERATURE_GPU``."""
+
+REASONS = {
+    0x04: "sw_power_cap",
+    0x08: "hw_slowdown",
+    0x10: "sync_boost",
+    0x20: "sw_thermal_slowdown",
+    0x40: "hw_thermal_slowdown",
+    0x80: "hw_power_brake_slowdown",
+}
+"""Why the clock is held down, by ``nvmlClocksEventReason``'s bits. Being idle, and clocks that a person
+has set, are among the bits but no disturbance: both are as they were asked for."""
+
+
+class Nvml(Sensors):
+    """A device found by its UUID, or a MIG slice of one by its own."""
+
+    def __init__(self, vendor: Any, properties: Any) -> None:
+        super().__init__(vendor, properties)
+        self._nvml = vendor
+        vendor.nvmlInit()
+        try:
+            self._device = vendor.nvmlDeviceGetHandleByUUID(f"GPU-{properties.uuid}")
+        except Exception:
+            self._device = vendor.nvmlDeviceGetHandleByUUID(f"MIG-{properties.uuid}")
+        # Asked once, because it takes a millisecond. The clock that applications ask for is no limit:
+        # devices run faster than its default, and the function that tells it will be gone in CUDA 14.
+        self._limit = known(vendor.nvmlDeviceGetMaxClockInfo, self._device, SM)
+
+    def look(self, host: Condition) -> Condition:
+        nvml, device = self._nvml, self._device
+        power = known(nvml.nvmlDeviceGetPowerUsage, device)
+        reasons = self._either("CurrentClocksEventReasons", "CurrentClocksThrottleReasons") or 0
+        return replace(
+            host,
+            clock=known(nvml.nvmlDeviceGetClockInfo, device, SM),
+            clock_limit=self._limit,
+            throttle=tuple(word for bit, word in REASONS.items() if reasons & bit),
+            temperature=self._either("TemperatureV", "Temperature", CORE),
+            power=None if power is None else power / 1e3,
+            foreign=self.foreign(),
+        )
+
+    def _either(self, new: str, old: str, *arguments: Any) -> Any:
+        """The answer by the present name of a function, or by the one that older drivers have."""
+        answer = known(getattr(self._nvml, f"nvmlDeviceGet{new}"), self._device, *arguments)
+        if answer is None:
+            answer = known(getattr(self._nvml, f"nvmlDeviceGet{old}"), self._device, *arguments)
+        return answer
+
+    def joules(self) -> float:
+        return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._device)) / 1e3
+
+    def processes(self) -> list[int]:
+        return [process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(self._device)]
