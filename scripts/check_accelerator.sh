@@ -23,7 +23,9 @@ for what in "$@"; do
       python3 scripts/experiments/agreement.py --backend "$backend" --out "$out"
       ;;
     coverage)
-      python3 scripts/experiments/coverage.py --backend "$backend" --out "$out"
+      for neighbour in off on; do
+        python3 scripts/experiments/coverage.py --backend "$backend" --out "$out" --neighbour $neighbour
+      done
       ;;
   esac
 done

@@ -61,7 +61,7 @@ def test_work_is_what_torch_counts_in_the_products(N: int, D: int) -> None:
 
 def test_a_causal_mask_halves_the_work_of_dense_attention_and_moves_the_same_bytes() -> None:
     whole, half = (dense.work(N=128, D=64, causal=causal, dtype="bfloat16") for causal in (False, True))
-    assert half == (whole[0] / 2, whole[1])
+    assert half == (whole[0] / 2, whole[1], "bfloat16")
     assert whole[1] == 4 * 16 * 128 * 64 * 2
 
 

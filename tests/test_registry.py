@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import SUITES
@@ -10,6 +11,7 @@ from conftest import SUITES
 from dsbench.records import Work
 from dsbench.registry import (
     Axis,
+    Benchmark,
     Candidate,
     DeclarationError,
     benchmark,
@@ -134,3 +136,26 @@ def test_filters_are_searched_as_regular_expressions_and_as_they_stand() -> None
 def test_the_nearest_known_word_is_suggested() -> None:
     assert nearest("atention", ["attention", "batching"]) == "did you mean 'attention'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+def declare(**options: Any) -> Benchmark:
+    """A benchmark with nothing but what is asked for."""
+    return benchmark(candidates={"a": len}, baseline="a", **options)(inputs)
+
+
+def test_where_keeps_the_points_that_make_sense() -> None:
+    declared = declare(axes={"N": (1, 2, 3), "k": (1, 2, 3)}, where=lambda N, k: k <= N)
+    assert [case.at for case in declared.cases("cpu", quick=False)] == [
+        {"N": n, "k": k} for n in (1, 2, 3) for k in range(1, n + 1)
+    ]
+
+
+def test_where_has_to_leave_a_point() -> None:
+    with pytest.raises(DeclarationError, match="'where' leaves no point"):
+        declare(axes={"N": (1,)}, where=lambda N: N > 1)
+
+
+@pytest.mark.parametrize("name", ["device", "seed", "candidate"])
+def test_an_axis_cannot_have_a_name_that_is_taken(name: str) -> None:
+    with pytest.raises(DeclarationError, match=f"an axis cannot be named '{name}'"):
+        declare(axes={name: (1,)})

@@ -17,7 +17,7 @@ from dsbench.backends.condition import Condition
 from dsbench.backends.profiling import Profile
 from dsbench.backends.sensors import Sensors, ask
 from dsbench.backends.torch_backend import TorchBackend, find_devices
-from dsbench.records import Device, Status
+from dsbench.records import Device
 
 FASTEST_CLOCK = 2.5e9
 """Cycles a second that no device's core clock exceeds by much."""
@@ -192,19 +192,17 @@ class EventBackend(TorchBackend):
         """Captures after three calls on a stream of their own, as torch's notes on CUDA graphs ask for."""
         cuda = self.torch.cuda
         current, side = cuda.current_stream(self.index), cuda.Stream(self.index)
-        side.wait_stream(current)
-        with cuda.stream(side):
-            for _ in range(3):
-                call()
-        current.wait_stream(side)
         graph = cuda.CUDAGraph()
         try:
+            side.wait_stream(current)
+            with cuda.stream(side):
+                for _ in range(3):
+                    call()
+            current.wait_stream(side)
             with cuda.graph(graph):
                 for _ in range(calls):
                     call()
-        except RuntimeError as error:
-            if self.status_of(error) is Status.OOM:
-                raise
+        except RuntimeError as error:  # out of memory too: a graph keeps a pool of its own
             reason = str(error).strip().splitlines()[0]
             raise UnsupportedError(f"the call cannot be captured as a graph: {reason}") from error
         replay: Callable[[], None] = graph.replay

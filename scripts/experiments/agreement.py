@@ -14,14 +14,15 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 sys.path.append(str(Path(__file__).parent / "suites"))
 
-from measuring import device, latency, write
 import operators as suite
+from measuring import device, latency, write
 
 from dsbench.backends import Backend
 from dsbench.probes import Budget
@@ -68,7 +69,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name, candidate in suite.operators.candidates.items():
         function = resolve(candidate.function)
-        call = lambda function=function: function(**inputs)  # noqa: E731 - bound now, called at once
+        call = partial(function, **inputs)
         ours: list[dict[str, float]] = []
         theirs: list[dict[str, float]] = []
         for _ in range(REPEATS):

@@ -44,7 +44,8 @@ def latency(call: Callable[[], Any], backend: Backend, budget: Budget) -> dict[s
 def write(rows: list[dict[str, Any]], backend: Backend, out: Path, name: str) -> None:
     """Keeps an experiment's rows with where they come from, and prints them as a table."""
     environment = capture(backend).to_json()
-    kept = {key: environment[key] for key in ("machine", "device", "os", "cpu", "cores", "python", "versions")}
+    facts = ("machine", "device", "os", "cpu", "cores", "python", "versions")
+    kept = {fact: environment[fact] for fact in facts}
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}-{backend.name}.json"
     path.write_text(json.dumps({"environment": kept, "rows": rows}, indent=1, allow_nan=False) + "\n")

@@ -98,7 +98,9 @@ def declare(folder: Path, count: int, environment: Mapping[str, str]) -> str:
     identity = ("-c", "user.name=overhead", "-c", "user.email=overhead@example.invalid")
     for arguments in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-q", "-m", "all")):
         command(("git", *arguments), folder, environment)
-    return subprocess.check_output(("git", "rev-parse", "HEAD"), cwd=folder, env=environment, text=True).strip()
+    return subprocess.check_output(
+        ("git", "rev-parse", "HEAD"), cwd=folder, env=environment, text=True
+    ).strip()
 
 
 def measure(folder: Path, count: int, tools: Sequence[str]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,6 +57,7 @@ def cycles_per_second(backend: Backend) -> float:
 
 def known(backend: Backend) -> list[dict[str, Any]]:
     """The reported length of calls of known length, `REPEATS` measurements each, the worst of them."""
+    torch = backend.torch  # type: ignore[attr-defined]
     rows: list[dict[str, Any]] = []
     for length in LENGTHS:
         found: list[tuple[float, float, float]] = []
@@ -67,7 +69,7 @@ def known(backend: Backend) -> list[dict[str, Any]]:
             else:
                 rate = cycles_per_second(backend)
                 cycles = round(length * rate)
-                reported = latency(lambda c=cycles: backend.torch.cuda._sleep(c), backend, BUDGET)  # type: ignore
+                reported = latency(partial(torch.cuda._sleep, cycles), backend, BUDGET)
                 truth = cycles / cycles_per_second(backend)
             found.append((reported["latency"] / truth - 1, reported["latency_cold"] / truth - 1, truth))
         errors = [error for error, _, _ in found]
@@ -95,7 +97,7 @@ def coldness(backend: Backend) -> list[dict[str, Any]]:
     for share in (0.5, 16.0):
         size = int(share * cache) // 4
         buffer = torch.ones(size, dtype=torch.float32, device=backend.device)
-        reported = latency(lambda b=buffer: b.sum(), backend, BUDGET)
+        reported = latency(buffer.sum, backend, BUDGET)
         warm, cold = (4 * size / reported[name] / 1e9 for name in ("latency", "latency_cold"))
         rows.append(
             {"buffer": f"{share:g} caches", "MiB": 4 * size / 2**20, "warm_GB_s": warm, "cold_GB_s": cold}

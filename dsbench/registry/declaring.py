@@ -1,4 +1,4 @@
-"""What there is to measure: suites declare benchmarks, and this module finds and expands them.
+"""How a suite declares a benchmark.
 
 A suite names its candidates as ``"package.module:function"`` so that reading it imports no torch; the
 worker resolves the names in the process that measures.
@@ -6,19 +6,15 @@ worker resolves the names in the process that measures.
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
 import itertools
 import pkgutil
-import re
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from dsbench.metrics import PROBES
 from dsbench.records import Case, Scalar, Work
+from dsbench.registry.words import nearest
 
 Function = str | Callable[..., Any]
 """A callable, or where to find it: ``"package.module:function"``."""
@@ -26,13 +22,6 @@ Function = str | Callable[..., Any]
 
 class DeclarationError(ValueError):
     """A suite declares something that cannot be measured."""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest known word, or all of them."""
-    words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(words) or 'none'}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,8 @@ class Benchmark:
     """A workload. `inputs` makes a mapping of keyword arguments from the axes, `device` (a torch
     device string) and `seed`; `tolerance` is the largest relative error of a right answer, by the
     axes; `work` the floating-point operations and bytes of one call, by the axes, and as a third the
-    precision of its matrix products where it has a ceiling. A new `version`
+    precision of its matrix products where it has a ceiling; `where` says by the axes which
+    points make sense, all of them when it is None. A new `version`
     starts a new series and is due when the workload changes."""
 
     suite: str
@@ -86,6 +76,7 @@ class Benchmark:
     work: Function | None = None
     tolerance: Function | float = 1e-5
     version: int = 1
+    where: Callable[..., bool] | None = None
 
     def cases(self, backend: str, quick: bool) -> list[Case]:
         """Candidates x points, the points outermost so that candidates meet under like conditions."""
@@ -93,6 +84,8 @@ class Benchmark:
         points = [
             tuple(zip(self.axes, combination, strict=True)) for combination in itertools.product(*values)
         ]
+        if self.where is not None:
+            points = [point for point in points if self.where(**dict(point))]
         return [
             Case(self.suite, self.name, candidate, point, self.version)
             for point in points
@@ -121,13 +114,15 @@ def benchmark(
     work: Function | None = None,
     tolerance: Function | float = 1e-5,
     version: int = 1,
+    where: Callable[..., bool] | None = None,
 ) -> Callable[[Callable[..., Mapping[str, Any]]], Benchmark]:
     """Declares a benchmark; decorates the function that makes its inputs, whose name and docstring
     become the benchmark's. See `Benchmark` and `Candidate` for what each argument means.
 
     Raises:
         DeclarationError: the baseline is no candidate, a probe is unknown or lacks what it needs, or
-            an axis has no values.
+            an axis has no values or a name that is taken, or `where` leaves no point.
+        Exception: whatever `where` raises.
     """
 
     def declare(inputs: Callable[..., Mapping[str, Any]]) -> Benchmark:
@@ -148,6 +143,16 @@ def benchmark(
         for axis, values in full_axes.items():
             if not values.full:
                 raise DeclarationError(f"{name}: axis '{axis}' has no values")
+            if axis in ("device", "seed", "candidate"):
+                raise DeclarationError(
+                    f"{name}: an axis cannot be named '{axis}', which means something else"
+                )
+        points = (
+            dict(zip(full_axes, combination, strict=True))
+            for combination in itertools.product(*(values.full for values in full_axes.values()))
+        )
+        if where is not None and not any(where(**point) for point in points):
+            raise DeclarationError(f"{name}: 'where' leaves no point of the axes")
         return Benchmark(
             suite=inputs.__module__.rpartition(".")[2],
             name=name,
@@ -164,6 +169,7 @@ def benchmark(
             work=work,
             tolerance=tolerance,
             version=version,
+            where=where,
         )
 
     return declare
@@ -179,84 +185,3 @@ def resolve(function: Function) -> Callable[..., Any]:
     if not callable(found):
         raise DeclarationError(f"{function!r} is not callable")
     return found
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A file of declarations; `error` is the message when it could not be imported."""
-
-    name: str
-    path: Path
-    benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
-    error: str = ""
-
-
-def builtin_suites() -> Path:
-    """Where the built-in suites lie: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "builtin_suites"
-    return installed if installed.is_dir() else package.parent / "suites"
-
-
-def discover(folder: Path) -> dict[str, Suite]:
-    """Imports every suite of a folder, by name; files that begin with an underscore are no suites.
-
-    Raises:
-        FileNotFoundError: there is no such folder, or it holds no suite.
-    """
-    paths = sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
-    if not paths:
-        raise FileNotFoundError(f"no suites in {folder}: a suite is a file such as {folder / 'attention.py'}")
-    return {path.stem: load(path) for path in paths}
-
-
-def load(path: Path) -> Suite:
-    """Imports one suite; whatever it raises becomes the suite's error.
-
-    Its folder is put at the end of the import path, so that suites can import what lies beside them.
-    """
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(f"dsbench_suites.{path.stem}", path)
-    assert spec is not None  # true of every path that ends in .py
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        return Suite(path.stem, path, error=f"{type(error).__name__}: {error}")
-    found = {value.name: value for value in vars(module).values() if isinstance(value, Benchmark)}
-    if not found:
-        return Suite(path.stem, path, error="it declares no benchmark (use @benchmark)")
-    return Suite(path.stem, path, found)
-
-
-def cases(suites: Iterable[Suite], backend: str, quick: bool) -> list[Case]:
-    """Every case of the suites, in order of declaration."""
-    return [
-        case
-        for suite in suites
-        for declared in suite.benchmarks.values()
-        for case in declared.cases(backend, quick)
-    ]
-
-
-def select(found: Iterable[Case], filters: Sequence[str] = (), excludes: Sequence[str] = ()) -> list[Case]:
-    """The cases whose full name any filter matches (all when there is none) and no exclude does.
-
-    A filter is a regular expression searched in the full name; a part of a name pasted as it stands
-    matches too, brackets and all.
-
-    Raises:
-        re.error: a filter is not a regular expression.
-    """
-
-    def matches(patterns: Sequence[re.Pattern[str]], name: str) -> bool:
-        return any(pattern.pattern in name or pattern.search(name) for pattern in patterns)
-
-    wanted, unwanted = [re.compile(f) for f in filters], [re.compile(e) for e in excludes]
-    return [
-        case
-        for case in found
-        if (not wanted or matches(wanted, case.name)) and not matches(unwanted, case.name)
-    ]

@@ -1,0 +1,133 @@
+"""Coverage: how often does the stated 95 % interval hold the long-run value?
+
+Ten operators are measured in many rounds by `dsbench run`. Rounds that follow each other are put together
+to measurements of three; each has its interval by the formula of every report. The long-run value of an
+operator is the median of the medians of all its rounds. Of 200 measurements or more, 93–97 % should hold
+it, on a quiet machine and beside a noisy neighbour, who works for random times on the same device.
+
+    python scripts/experiments/coverage.py --backend cpu --neighbour off --out docs/experiments
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from measuring import device, write
+
+from dsbench.metrics import numbered
+from dsbench.records import Run
+from dsbench.stats.intervals import of_rounds
+
+TOGETHER = 3
+SUITES = Path(__file__).resolve().parent / "suites"
+
+
+def disturb(where: str, seed: int) -> None:
+    """Works and pauses for random times, until it is ended."""
+    import torch
+
+    draw = random.Random(seed)
+    left = torch.randn(2048, 2048, device=where)
+    while True:
+        end = time.monotonic() + draw.expovariate(1 / 0.3)
+        while time.monotonic() < end:
+            left @ left
+            if where != "cpu":
+                torch.cuda.synchronize()
+        time.sleep(draw.expovariate(1 / 0.6))
+
+
+@contextlib.contextmanager
+def neighbour(where: str, wanted: bool) -> Iterator[None]:
+    """Somebody else on the device, if wanted."""
+    command = [sys.executable, __file__, "--disturb", where]
+    process = subprocess.Popen(command) if wanted else None
+    try:
+        yield
+    finally:
+        if process:
+            process.kill()
+            process.wait()
+
+
+def measured(backend: str, rounds: int, min_time: float) -> Run:
+    """The run that `dsbench run` writes, with the operators in so many rounds."""
+    options = ("--backend", backend, "--rounds", str(rounds), "--min-time", str(min_time), "--no-record")
+    command = [sys.executable, "-m", "dsbench", "run", "--suites", str(SUITES), *options]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(command, check=True, cwd=folder, capture_output=True)
+        (path,) = (Path(folder) / ".dsbench" / "runs").glob("*.jsonl")
+        return Run.from_lines(path.read_text().splitlines())
+
+
+def covered(run: Run) -> list[dict[str, Any]]:
+    """A row an operator and reading: how many of its measurements hold the long-run value."""
+    rows = []
+    for measurement in run.measurements:
+        for reading in ("latency", "latency_cold"):
+            rounds = list(numbered(measurement.readings.get(reading, ())).values())
+            if not rounds:
+                continue
+            truth = median(median(values) for values in rounds)
+            starts = range(0, len(rounds) - TOGETHER + 1, TOGETHER)
+            intervals = [of_rounds(rounds[start : start + TOGETHER]) for start in starts]
+            held = sum(found.low <= truth <= found.high for found in intervals)  # type: ignore[operator]
+            width = median(found.half_width or 0.0 for found in intervals)
+            rows.append(
+                {
+                    "operator": measurement.case.candidate,
+                    "reading": reading,
+                    "long_run_us": truth * 1e6,
+                    "measurements": len(intervals),
+                    "held": held,
+                    "half_width_percent": 100 * width,
+                }
+            )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Coverage of the stated intervals")
+    parser.add_argument("--backend", default="cpu")
+    parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
+    parser.add_argument("--rounds", type=int, default=63)
+    parser.add_argument("--min-time", type=float, default=0.03)
+    parser.add_argument("--neighbour", choices=("on", "off"), default="off")
+    parser.add_argument("--disturb", metavar="DEVICE", help="be the neighbour")
+    options = parser.parse_args()
+    if options.disturb:
+        disturb(options.disturb, seed=0)
+    backend = device(options.backend)
+    with neighbour(backend.device, options.neighbour == "on"):
+        rows = covered(measured(options.backend, options.rounds, options.min_time))
+    for reading in ("latency", "latency_cold"):
+        mine = [row for row in rows if row["reading"] == reading]
+        held, total = (sum(row[key] for row in mine) for key in ("held", "measurements"))
+        widths = [row["half_width_percent"] for row in mine]
+        rows.append(
+            {
+                "operator": "all",
+                "reading": reading,
+                "long_run_us": 0.0,
+                "measurements": total,
+                "held": held,
+                "half_width_percent": median(widths),
+            }
+        )
+        print(json.dumps({reading: f"{held} of {total}", "share": round(held / total, 4)}))
+    write(rows, backend, options.out, f"coverage-neighbour-{options.neighbour}")
+
+
+if __name__ == "__main__":
+    main()
