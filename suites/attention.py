@@ -52,7 +52,7 @@ FUSED = f"{MODELS}.dense:tensors"
     },
     # Single precision is there to show what is lost to bfloat16, and all keys of a long prompt cost twice
     # as much as a causal mask and say the same: neither is worth hours at the largest lengths.
-    where=lambda N, D, dtype, causal: (4096 if dtype == "float32" else 65536 if causal else 16384) >= N,
+    where=lambda N, dtype, causal, **_: (4096 if dtype == "float32" else 65536 if causal else 16384) >= N,
     probes=("latency", "error", "memory"),
     work=f"{MODELS}.dense:work",
     tolerance=f"{MODELS}.precision:tolerance",
