@@ -7,6 +7,7 @@ belong to it and not to a commit; not as ``.json``, which asv would take for res
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,15 +21,26 @@ from dsbench.records import Environment, Work, dump
 class Ceilings:
     """FLOP/s of a large matrix product by precision, and bytes a second of a large copy, read and
     written counted both; what could not be measured is absent or None. `measured` is in seconds since
-    the epoch."""
+    the epoch, `versions` are those of the libraries and the driver that it was measured with.
+
+    Raises:
+        ValueError: a rate is not a positive number.
+    """
 
     device: str
     flops: Mapping[str, float] = field(default_factory=dict)
     bandwidth: float | None = None
     measured: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        copied = {} if self.bandwidth is None else {"copy": self.bandwidth}
+        for name, rate in {**self.flops, **copied}.items():
+            if not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
+                raise ValueError(f"{name}: {rate!r} is no rate")
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "flops": dict(self.flops)}
+        return {**vars(self), "flops": dict(self.flops), "versions": dict(self.versions)}
 
     def bind(self, work: Work) -> Work:
         """The work with the seconds that the binding ceiling allows it, and which one binds; unchanged

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 from conftest import SUITES
 from make_runs import an_environment
 
+from dsbench.backends.fake import FakeBackend
 from dsbench.ceilings import Ceilings, path_of, read, write
 from dsbench.cli import exits
 from dsbench.metrics import METRICS
+from dsbench.probes.ceilings import measure_ceilings
 from dsbench.records import Case, Measurement, Sample, Status, Work
 from dsbench.runner import find_ceilings
 
 Dsbench = Callable[..., Result]
 HERE = an_environment()
-KNOWN = Ceilings(HERE.device.name, {"float32": 1e12}, 1e11, 5.0)
+KNOWN = Ceilings(HERE.device.name, {"float32": 1e12}, 1e11, 5.0, {"torch": "2.13.0"})
 
 
 @pytest.mark.parametrize(
@@ -75,11 +78,34 @@ def test_ceilings_are_kept_by_machine_and_backend_and_are_those_of_one_device(tm
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
-def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"device": "x", "flops": []}',
+        '{"device": "x", "flops": {"float32": -1}}',
+        '{"device": "x", "bandwidth": NaN}',
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, text: str) -> None:
     path = write(KNOWN, tmp_path, HERE)
-    path.write_text("{")
+    path.write_text(text)
     with pytest.raises(ValueError, match=r"ceilings-.*jsonl cannot be read .*dsbench doctor --ceilings"):
         read(tmp_path, HERE)
+
+
+def test_a_copy_that_fails_costs_only_the_bandwidth() -> None:
+    class Small(FakeBackend):
+        def copying(self) -> tuple[Callable[[], Any], int]:
+            raise MemoryError("no room for two buffers")
+
+    sent: list[Mapping[str, Any]] = []
+    measure_ceilings(Small(), sent.append)
+    found = {message["name"]: message.get("rate", message.get("reason")) for message in sent}
+    assert found["copy"] == "no room for two buffers"
+    assert found["float32"] == pytest.approx(1e12)
 
 
 def test_the_ceilings_of_the_simulated_device_are_what_it_is_made_of() -> None:

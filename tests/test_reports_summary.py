@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from make_runs import a_case, a_run, around, example, measured
 
-from dsbench.records import Run
+from dsbench.records import Run, Work
 from dsbench.reports.rows import groups
 from dsbench.reports.summary import warnings
 
@@ -15,6 +15,17 @@ def said(run: Run) -> str:
 
 def test_a_run_without_doubts_has_no_warnings() -> None:
     assert said(a_run([measured(a_case(), "latency", {"latency": around(1e-3)})])) == ""
+
+
+def test_a_call_above_its_ceiling_casts_doubt_on_the_formula_or_the_ceiling() -> None:
+    def at(floor: float) -> str:
+        work = Work(1.0, 1.0, "float32", floor, "compute")
+        return said(a_run([measured(a_case(), "latency", {"latency": around(1e-3)}, work)]))
+
+    assert at(1.0e-3) == ""
+    text = at(1.5e-3)
+    assert "1 case above the measured ceiling, attention.prefill.math most (15" in text
+    assert text.endswith("measure the ceilings again, dsbench doctor --ceilings")
 
 
 def test_every_warning_says_what_to_do() -> None:

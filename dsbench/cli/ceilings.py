@@ -35,7 +35,9 @@ def measure(environment: Environment, index: int, results: Path) -> None:
     for name, rate in found.items():
         unit = "B/s" if name == "copy" else "FLOP/s"
         click.echo(f"  {name:<10} {f'not measured: {rate}' if isinstance(rate, str) else human(rate, unit)}")
-    ceilings = Ceilings(environment.device.name, rates, bandwidth, time.time())
+    device = environment.device
+    versions = {**environment.versions, **device.versions, "driver": device.driver or "unknown"}
+    ceilings = Ceilings(device.name, rates, bandwidth, time.time(), versions)
     try:
         click.echo(f"kept in {write(ceilings, results, environment)}")
     except OSError as error:

@@ -49,7 +49,7 @@ def recorded(results: Path) -> tuple[list[Run], list[str]]:
     """
     runs: list[Run] = []
     problems: list[str] = []
-    for path in sorted(results.glob("*/*.jsonl")):
+    for path in sorted(results.glob("*/*-dsbench-*.jsonl")):
         try:
             runs.append(read(path))
         except (HistoryError, OSError) as error:

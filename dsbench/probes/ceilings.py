@@ -16,19 +16,15 @@ def measure_ceilings(backend: Backend, send: Callable[[Mapping[str, Any]], None]
     """Sends ``{"type": "ceiling", "name": ..., "rate": ...}`` a precision in FLOP/s and for ``copy`` in
     bytes a second; with ``"reason"`` instead of a rate where the device cannot."""
     backend.prepare(seed=0)
-    for name in PRECISIONS:
+    for name in (*PRECISIONS, "copy"):
         try:
-            rate = _rate(backend, name)
-        except (
-            Exception
-        ) as error:  # a precision that a device lacks fails in as many ways as there are devices
+            rate = _bandwidth(backend) if name == "copy" else _rate(backend, name)
+        except Exception as error:  # what a device lacks fails in as many ways as there are devices
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             send({"type": "ceiling", "name": name, "reason": reason[:200]})
         else:
             send({"type": "ceiling", "name": name, "rate": rate})
         backend.release()
-    copy, moved = backend.copying()
-    send({"type": "ceiling", "name": "copy", "rate": moved / min(_readings(backend, copy))})
 
 
 def _rate(backend: Backend, precision: str) -> float:
@@ -41,6 +37,11 @@ def _rate(backend: Backend, precision: str) -> float:
         if seconds > 0.05 or (size >= 4096 and rate < 1.02 * best):
             return max(rate, best)
         size, best = 2 * size, max(rate, best)
+
+
+def _bandwidth(backend: Backend) -> float:
+    copy, moved = backend.copying()
+    return moved / min(_readings(backend, copy))
 
 
 def _readings(backend: Backend, call: Callable[[], Any]) -> list[float]:

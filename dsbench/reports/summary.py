@@ -8,6 +8,10 @@ from collections import Counter
 from dsbench.records import Run, Status
 from dsbench.reports.plain import clean
 from dsbench.reports.rows import Group, plural
+from dsbench.reports.units import percent
+
+DOUBTFUL = 1.05
+"""The share of a ceiling beyond which it is no longer the noise of both that explains it."""
 
 
 def headline(run: Run, found: list[Group]) -> str:
@@ -66,6 +70,19 @@ def warnings(run: Run, found: list[Group]) -> list[str]:
         said.append(
             f"{marks.total()} of {len(samples)} samples were disturbed ({causes}): "
             "see that nothing else uses the device and that it is cool"
+        )
+    above = [
+        (row.metrics["roofline"].value, row.case.name)
+        for group in found
+        for row in group.rows
+        if "roofline" in row.metrics and row.metrics["roofline"].value > DOUBTFUL
+    ]
+    if above:
+        share, name = max(above)
+        said.append(
+            f"{len(above)} {plural(len(above), 'case')} above the measured ceiling, {clean(name)} most "
+            f"({percent(share)}): unless its data fit the cache, correct the work formula or measure the "
+            "ceilings again, dsbench doctor --ceilings"
         )
     if run.quick:
         said.append("quick points: not recorded in the history; run without --quick to record")
