@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import signal
@@ -14,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from dsbench.records import Status, dump
+from dsbench.records import Status, dump, parse
 
 TAIL = 4000
 """Bytes of what a worker printed that are kept; the rest is read and dropped, so that a flood of
@@ -104,7 +103,7 @@ class Child:
             lines.append(self._partial)
         for line in lines:
             try:
-                message = json.loads(line, parse_constant=_refuse)
+                message = parse(line)
                 if not isinstance(message, dict) or not isinstance(message.get("type"), str):
                     raise ValueError("not a message")
             except ValueError:
@@ -147,10 +146,6 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _oom_kills() -> int:

@@ -46,6 +46,7 @@ def capture(backend: Backend, machine: str = "", results: Path | None = None) ->
         commit_time=git.commit_time,
         subject=git.subject,
         dirty=git.dirty,
+        arch=platform.machine(),
     )
 
 

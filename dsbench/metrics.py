@@ -137,15 +137,6 @@ METRICS: dict[str, Metric] = {
             primary=False,
         ),
         Metric(
-            "energy",
-            unit="J",
-            direction="lower",
-            probe="energy",
-            reading="energy",
-            formula=_typical,
-            meaning="joules the device consumes a call, when calls follow each other without a break",
-        ),
-        Metric(
             "roofline",
             unit="%",
             direction="higher",
@@ -187,6 +178,15 @@ METRICS: dict[str, Metric] = {
             meaning="most memory held at once during a call, beyond what its inputs hold",
             tolerance=0.02,
             resolution=2**18,
+        ),
+        Metric(
+            "energy",
+            unit="J",
+            direction="lower",
+            probe="energy",
+            reading="energy",
+            formula=_typical,
+            meaning="joules the device consumes a call, when calls follow each other without a break",
         ),
         Metric(
             "kernel_time",

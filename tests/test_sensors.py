@@ -65,12 +65,12 @@ class TestNvml:
             (pynvml.nvmlClocksEventReasonDisplayClockSetting, ()),
             (pynvml.nvmlClocksEventReasonSwPowerCap, ("sw_power_cap",)),
             (pynvml.nvmlClocksEventReasonHwSlowdown, ("hw_slowdown",)),
-            (pynvml.nvmlClocksEventReasonSyncBoost, ("sync_boost",)),
+            (pynvml.nvmlClocksEventReasonSyncBoost, ()),
             (pynvml.nvmlClocksEventReasonSwThermalSlowdown, ("sw_thermal_slowdown",)),
             (
                 pynvml.nvmlClocksEventReasonHwThermalSlowdown
                 | pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown,
-                ("hw_thermal_slowdown", "hw_power_brake_slowdown"),
+                ("hw_thermal_slowdown", "hw_power_brake"),
             ),
         ],
     )

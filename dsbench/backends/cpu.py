@@ -88,5 +88,8 @@ class CpuBackend(HostClockBackend):
         return host.available_memory()
 
     def release(self) -> None:
+        """Keeps what the flush reads: pages made anew for every case would cost as much as its readings."""
+        kept = self._flushed
         super().release()
+        self._flushed = kept
         host.trim()

@@ -66,7 +66,8 @@ class MpsBackend(HostClockBackend):
     def energy(self) -> float:
         raise UnsupportedError("macOS shows the device's energy to root only (powermetrics), and no counter")
 
-    def peak_memory(self, call: Callable[[], Any]) -> int:  # noqa: ARG002 - the signature is the base's
+    def peak_memory(self, call: Callable[[], Any]) -> int:
+        del call
         raise UnsupportedError("torch.mps says what is allocated now, but keeps no peak of it")
 
     def free_memory(self) -> int:

@@ -14,13 +14,13 @@ SM, CORE = 1, 0
 REASONS = {
     0x04: "sw_power_cap",
     0x08: "hw_slowdown",
-    0x10: "sync_boost",
     0x20: "sw_thermal_slowdown",
     0x40: "hw_thermal_slowdown",
-    0x80: "hw_power_brake_slowdown",
+    0x80: "hw_power_brake",
 }
-"""Why the clock is held down, by ``nvmlClocksEventReason``'s bits. Being idle, and clocks that a person
-has set, are among the bits but no disturbance: both are as they were asked for."""
+"""Why the clock is held down, by ``nvmlClocksEventReason``'s bits. Being idle, clocks that a person has
+set and devices that are kept at the clock of the slowest are among the bits but no disturbance: all are
+as they were asked for."""
 
 
 class Nvml(Sensors):

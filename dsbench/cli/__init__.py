@@ -10,7 +10,7 @@ import click
 from dsbench import __version__
 from dsbench.cli.compare import compare
 from dsbench.cli.doctor import doctor
-from dsbench.cli.exits import INTERRUPTED
+from dsbench.cli.exits import INTERRUPTED, USAGE
 from dsbench.cli.gate import gate
 from dsbench.cli.history import history
 from dsbench.cli.listing import list_cases
@@ -20,8 +20,32 @@ from dsbench.cli.repro import repro
 from dsbench.cli.run import run, verify
 
 
+def crashed(error: Exception) -> int:
+    """Says in a line that dsbench itself failed, and keeps the traceback for who mends it.
+
+    Returns:
+        The exit code for it: nothing that was asked for can be relied on.
+    """
+    import traceback
+
+    from dsbench.runs import STATE
+
+    log = STATE / "crash.log"
+    told = (
+        f"error: dsbench failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    )
+    try:
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        click.echo(f"{told}; please report it", err=True)
+    else:
+        click.echo(f"{told}; please report it with {log}", err=True)
+    return USAGE
+
+
 class Commands(click.Group):
-    """The commands, of which Ctrl-C makes any exit with 130."""
+    """The commands, of which Ctrl-C makes any exit with 130, and no failure shows a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -29,6 +53,10 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            ctx.exit(crashed(error))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

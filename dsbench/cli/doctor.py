@@ -79,7 +79,7 @@ def _describe(environment: Environment) -> None:
     click.echo(f"\nhere   {device.backend}: {device.name}")
     for name, value in {
         "machine": environment.machine,
-        "os": environment.os,
+        "os": f"{environment.os} ({environment.arch})",
         "cpu": f"{environment.cpu}, {environment.cores} cores",
         "memory": f"{environment.memory / 2**30:.1f} GiB",
         "driver": device.driver or "unknown",

@@ -55,6 +55,9 @@ def history(results: Path, style: str, output: Path | None, **options: Any) -> N
     try:
         if options["addition"]:
             addition = _at(resolve(options["addition"], history_of(results)), options["revision"])
+            if missing := set(addition.planned) - {m.case.name for m in addition.measurements}:
+                counted = f"{len(missing)} of {len(addition.planned)} planned cases"
+                click.echo(f"warning: the run was cut off, {counted} are not in it", err=True)
             click.echo(f"history  {record(addition, results)}")
             return
         if options["site"]:

@@ -47,7 +47,8 @@ LONGEST_LEAD = 0.02
 @dataclass
 class Track:
     """Readings of one kind, how they are taken, and why that stopped. `seconds` is what one reading
-    takes, `spent` and `counted` are of the turns that were not disturbed, or not taken again."""
+    takes, `spent` and `counted` are of the turns that were not disturbed, or not taken again; a `short`
+    track ends at the least time, however wide its interval."""
 
     name: str
     take: Callable[[int], list[float]]
@@ -57,6 +58,7 @@ class Track:
     counted: int = 0
     spent: float = 0.0
     retries: int = 0
+    short: bool = False
     stop: str = ""
 
     @property
@@ -70,8 +72,10 @@ class Track:
         width = "no interval yet" if noise is None else f"interval ±{noise:.2%}"
         if noise is not None and noise <= budget.max_noise and (enough or self.spent >= budget.min_time):
             self.stop = f"{width} within ±{budget.max_noise:.2%}"
-        elif self.spent >= budget.max_time and len(self.samples) >= FEWEST:
-            self.stop = f"time limit {budget.max_time:g} s: {width}, wanted ±{budget.max_noise:.2%}"
+            return
+        limit = budget.min_time if self.short else budget.max_time
+        if self.spent >= limit and len(self.samples) >= FEWEST:
+            self.stop = f"time limit {limit:g} s: {width}, wanted ±{budget.max_noise:.2%}"
 
 
 class Latency:
@@ -166,7 +170,7 @@ class Latency:
         if seconds / calls > self.budget.max_time:
             self._notes[f"{COLD}_stop"] = "not taken: one call outlasts the time limit"
             return
-        yield Track(COLD, lambda n: backend.time(call, n, cold=True, lead=self._lead), 1, seconds / calls)
+        yield self._cold(seconds / calls)
         yield Track(LAUNCH, lambda n: backend.launch(call, n), 1, seconds / calls)
         if self.budget.graph:
             try:
@@ -180,6 +184,22 @@ class Latency:
                 return [value / calls for value in backend.time(replay, n)]
 
             yield Track(GRAPH, replayed, calls, seconds)
+
+    def _cold(self, seconds: float) -> Track:
+        """The track of cold readings. A flush may take a thousand times as long as the call, so one is
+        timed to know how many make a turn; and readings that are mostly flushes end at the least time."""
+        backend, call = self._backend, self._call
+        track = Track(COLD, lambda n: backend.time(call, n, cold=True, lead=self._lead), 1, seconds)
+        try:
+            backend.time(call, 1, cold=True)  # makes what the flush reads
+            began = backend.now()
+            backend.time(call, 1, cold=True)
+        except UnsupportedError as error:
+            track.stop = str(error)
+            return track
+        track.seconds = max(seconds, backend.now() - began)
+        track.short = track.seconds > 2 * seconds
+        return track
 
     def _take(self, track: Track) -> tuple[list[float], float]:
         """Readings of one turn, and the seconds they took; a track that the device cannot take stops."""

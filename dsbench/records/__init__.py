@@ -5,7 +5,17 @@ Every line is strict JSON: NaN and Infinity are refused on the way out.
 """
 
 from dsbench.records.identity import identity, run_of
-from dsbench.records.measurement import Case, Measurement, Sample, Scalar, Status, Work, dump, merge_rounds
+from dsbench.records.measurement import (
+    Case,
+    Measurement,
+    Sample,
+    Scalar,
+    Status,
+    Work,
+    dump,
+    merge_rounds,
+    parse,
+)
 from dsbench.records.run import Device, Environment, Run
 
 __all__ = [
@@ -21,5 +31,6 @@ __all__ = [
     "dump",
     "identity",
     "merge_rounds",
+    "parse",
     "run_of",
 ]

@@ -200,3 +200,16 @@ def dump(row: Mapping[str, Any]) -> str:
         ValueError: a number is NaN or infinite, which JSON cannot hold.
     """
     return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def parse(line: str | bytes) -> Any:
+    """Reads what `dump` wrote.
+
+    Raises:
+        ValueError: it is no JSON, or holds NaN or Infinity, which are none.
+    """
+    return json.loads(line, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsbench.records.measurement import Measurement, dump, merge_rounds
+from dsbench.records.measurement import Measurement, dump, merge_rounds, parse
 
 FORMAT = 1
 """The version of the run file; raised when an old reader would misread a new file."""
@@ -45,6 +44,7 @@ class Environment:
     commit_time: float | None = None
     subject: str = ""
     dirty: bool = False
+    arch: str = ""
 
     @property
     def name(self) -> str:
@@ -121,7 +121,7 @@ class Run:
         ended: float | None = None
         for number, line in enumerate(rows, start=1):
             try:
-                row = json.loads(line, parse_constant=_refuse)
+                row = parse(line)
                 if row["type"] == "run":
                     header = row
                 elif row["type"] == "measurement":
@@ -141,7 +141,3 @@ class Run:
             measurements=tuple(merge_rounds(measurements)),
             ended=ended,
         )
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")

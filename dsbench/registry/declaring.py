@@ -151,7 +151,7 @@ def benchmark(
             dict(zip(full_axes, combination, strict=True))
             for combination in itertools.product(*(values.full for values in full_axes.values()))
         )
-        if where is not None and not any(where(**point) for point in points):
+        if where is not None and sum(bool(where(**point)) for point in points) == 0:
             raise DeclarationError(f"{name}: 'where' leaves no point of the axes")
         return Benchmark(
             suite=inputs.__module__.rpartition(".")[2],

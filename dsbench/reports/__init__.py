@@ -22,13 +22,13 @@ VERDICT_FORMATS = ("table", "json", "markdown")
 """What `render_verdicts` can make of verdicts."""
 
 
-def render(run: Run, format: str) -> str:  # noqa: A002 - the option's name
+def render(run: Run, style: str) -> str:
     """A run in one of `FORMATS`.
 
     Raises:
         ValueError: there is no such format, or the format cannot hold one of the numbers.
     """
-    match format:
+    match style:
         case "table":
             from dsbench.reports.table import table
 
@@ -49,12 +49,12 @@ def render(run: Run, format: str) -> str:  # noqa: A002 - the option's name
             from dsbench.reports.page import html
 
             return html(run)
-    raise ValueError(f"no format '{format}' for a run; use one of {', '.join(FORMATS)}")
+    raise ValueError(f"no format '{style}' for a run; use one of {', '.join(FORMATS)}")
 
 
 def render_verdicts(
     verdicts: Iterable[Verdict],
-    format: str,  # noqa: A002 - the option's name
+    style: str,
     *,
     exit_code: int,
     difference: Mapping[str, tuple[str, str]] | None = None,
@@ -65,7 +65,7 @@ def render_verdicts(
 
     Args:
         verdicts: what the gate said.
-        format: one of `VERDICT_FORMATS`.
+        style: one of `VERDICT_FORMATS`.
         exit_code: what the gate exits with; the JSON document repeats it.
         difference: facts of the two environments that differ, by name: (before, after).
         verbose: whether the table shows the verdicts that are the same too.
@@ -74,7 +74,7 @@ def render_verdicts(
     Raises:
         ValueError: there is no such format, or the format cannot hold one of the numbers.
     """
-    match format:
+    match style:
         case "table":
             from dsbench.reports.verdicts import verdicts_text
 
@@ -87,4 +87,4 @@ def render_verdicts(
             from dsbench.reports.markdown import verdicts_markdown
 
             return verdicts_markdown(verdicts, difference, kernels)
-    raise ValueError(f"no format '{format}' for verdicts; use one of {', '.join(VERDICT_FORMATS)}")
+    raise ValueError(f"no format '{style}' for verdicts; use one of {', '.join(VERDICT_FORMATS)}")
