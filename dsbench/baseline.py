@@ -38,13 +38,15 @@ def expected(before: Iterable[Measurement], new: Run) -> list[Measurement]:
     """What the new run should have measured: all of it when it was a full run of everything, and of a
     narrower one only what its own options asked for."""
     before = list(before)
-    chosen, planned = new.settings.get("chosen") or (), set(new.planned)
+    chosen, probes = new.settings.get("chosen"), new.settings.get("probes")
+    planned = set(new.planned)
     asked = set(select({m.case for m in before}, new.settings["filters"], new.settings["excludes"]))
     return [
         m
         for m in before
         if m.case in asked
         and (not chosen or m.case.suite in chosen)
+        and (not probes or m.probe in probes)
         and (not new.quick or m.case.name in planned)
     ]
 

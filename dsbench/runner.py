@@ -92,8 +92,9 @@ def look_for(
         affinity: the cores that workers are kept on, all of them when empty.
 
     Returns:
-        What was found a backend (``{"devices": [...], "reason": ...}``), in the order looked for, and
-        the environment of the device that would be measured, None when it is not there.
+        What was found a backend (``{"devices": [...], "reason": ...}``, and ``"advice"`` of the one that
+        would be measured), in the order looked for, and the environment of that device, None when it is
+        not there.
 
     Raises:
         UnavailableError: the worker itself could not run, for lack of torch say.
@@ -115,6 +116,7 @@ def look_for(
                     found[message["backend"]] = message
                 else:
                     environment = Environment.from_json(message["environment"])
+                    found[environment.device.backend]["advice"] = message["advice"]
     except ChildError as error:
         raise UnavailableError(f"looking for devices failed: {error.reason}") from None
     return found, environment

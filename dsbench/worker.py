@@ -37,8 +37,9 @@ def describe(job: Mapping[str, Any], send: Send) -> None:
         usable += [name] if found.usable else []
     chosen = next((name for name in AUTOMATIC if name in usable), None) if wanted != "fake" else wanted
     if chosen and job["index"] < len(BACKENDS[chosen].availability().devices):
-        environment = capture(BACKENDS[chosen](job["index"]), job["machine"], Path(job["results"]))
-        send({"type": "environment", "environment": environment.to_json()})
+        backend = BACKENDS[chosen](job["index"])
+        environment = capture(backend, job["machine"], Path(job["results"])).to_json()
+        send({"type": "environment", "environment": environment, "advice": backend.advice()})
 
 
 def end_with_parent() -> None:

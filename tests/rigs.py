@@ -79,6 +79,8 @@ def nvml(driver: str = "580.1", error: Exception | None = None, **answers: Any) 
         "CurrentClocksThrottleReasons": 0,
         "TemperatureV": 41,
         "Temperature": 40,
+        "TemperatureThreshold": 87,
+        "PersistenceMode": 1,
         "PowerUsage": 350_500,
         "TotalEnergyConsumption": count(5_000_000, 1000),
         "ComputeRunningProcesses": [SimpleNamespace(pid=os.getpid())],

@@ -152,3 +152,16 @@ def test_a_run_that_was_cut_off_is_recorded_with_a_warning(
     done = dsbench("history", "--add", "run.jsonl")
     assert done.exit_code == exits.OK
     assert "warning: the run was cut off" in done.stderr
+
+
+def test_a_run_of_other_probes_is_not_recorded_and_the_gate_misses_only_what_was_asked(
+    dsbench: Dsbench, repository: Commit
+) -> None:
+    options = (*STEADY, *FAKE, "--rounds", "2", "-k", "double.plain.N=10]")
+    repository("one")
+    dsbench("run", *options)
+    repository("two")
+    done = dsbench("run", *options, "--probe", "latency")
+    assert "not recorded: it asked other probes than the suites do" in done.stderr
+    verdicts = json.loads(dsbench("gate", "--format", "json").stdout)["verdicts"]
+    assert {verdict["metric"] for verdict in verdicts} == {"latency", "latency_cold"}

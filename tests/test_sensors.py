@@ -167,3 +167,24 @@ def test_where_numbers_are_hidden_one_of_the_processes_is_this_one() -> None:
     assert foreign([], own=7) == ()
     assert foreign([900], own=7) == ()
     assert foreign([900, 901, 902], own=7) == (HIDDEN, HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({}, ()),
+        ({"PersistenceMode": 0}, ("sudo nvidia-smi -pm 1",)),
+        ({"TemperatureV": 80}, ("at 80 °C and slows down at 87 °C",)),
+        ({"TemperatureThreshold": RuntimeError("not supported"), "TemperatureV": 99}, ()),
+        (
+            {"ComputeRunningProcesses": [SimpleNamespace(pid=os.getpid()), SimpleNamespace(pid=1)]},
+            ("end it",),
+        ),
+    ],
+)
+def test_the_device_says_what_of_its_state_disturbs_and_what_to_do(
+    answers: dict[str, Any], said: tuple[str, ...]
+) -> None:
+    advice = CudaBackend(torch=FakeTorch(cuda="13.0", names=H1), vendor=nvml(**answers)).advice()
+    assert len(advice) == len(said)
+    assert all(part in line for part, line in zip(said, advice, strict=True))

@@ -137,6 +137,10 @@ class Backend(ABC):
         """
         raise UnsupportedError(f"{self.name}: there is no counter of the device's energy")
 
+    def advice(self) -> tuple[str, ...]:
+        """What of the device's settings and state disturbs measurements, each with what to do about it."""
+        return ()
+
     @property
     def cores(self) -> int:
         """How many of the host's cores a call may keep busy."""

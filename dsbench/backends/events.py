@@ -226,6 +226,15 @@ class EventBackend(TorchBackend):
         host, (sensors, _) = super().condition(), self._sensors
         return sensors.look(host) if sensors else host
 
+    def advice(self) -> tuple[str, ...]:
+        sensors, missing = self._sensors
+        if sensors is None:
+            return (f"clocks, heat and power are not seen: {missing}",)
+        others = (
+            f"{process} is on the device: end it, or use another device" for process in sensors.foreign()
+        )
+        return (*sensors.advice(), *others)
+
     def energy(self) -> float:
         sensors, missing = self._sensors
         if sensors is None:

@@ -11,6 +11,12 @@ from dsbench.backends.sensors import Sensors, known
 SM, CORE = 1, 0
 """``NVML_CLOCK_SM``, and ``NVML_TEMPERATURE_GPU``."""
 
+SLOWDOWN = 1
+"""``NVML_TEMPERATURE_THRESHOLD_SLOWDOWN``."""
+
+HEADROOM = 10
+"""Degrees below the limit at which a long run will reach it."""
+
 REASONS = {
     0x04: "sw_power_cap",
     0x08: "hw_slowdown",
@@ -51,6 +57,22 @@ class Nvml(Sensors):
             power=None if power is None else power / 1e3,
             foreign=self.foreign(),
         )
+
+    def advice(self) -> tuple[str, ...]:
+        nvml, found = self._nvml, []
+        if known(nvml.nvmlDeviceGetPersistenceMode, self._device) == 0:
+            found.append(
+                "persistence mode is off, so the driver unloads itself between processes and starts anew "
+                "with each: sudo nvidia-smi -pm 1"
+            )
+        limit = known(nvml.nvmlDeviceGetTemperatureThreshold, self._device, SLOWDOWN)
+        now = self._either("TemperatureV", "Temperature", CORE)
+        if now is not None and limit is not None and now > limit - HEADROOM:
+            found.append(
+                f"the device is at {now:.0f} °C and slows down at {limit:.0f} °C: "
+                "let it cool, or cool it better"
+            )
+        return tuple(found)
 
     def _either(self, new: str, old: str, *arguments: Any) -> Any:
         """The answer by the present name of a function, or by the one that older drivers have."""

@@ -47,6 +47,10 @@ class Sensors(ABC):
     def joules(self) -> float:
         """What the device has consumed since any moment; raises whatever the library raises."""
 
+    def advice(self) -> tuple[str, ...]:
+        """What of the device's settings and state disturbs measurements, each with what to do about it."""
+        return ()
+
     @abstractmethod
     def processes(self) -> list[int]:
         """The numbers of the processes that have the device open to compute on it."""

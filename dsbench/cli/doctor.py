@@ -63,7 +63,7 @@ def doctor(
         if name != "fake" or backend == "fake":
             click.echo(f"{name:<6} {', '.join(answer['devices']) or 'not here: ' + answer['reason']}")
     _describe(environment)
-    said = warnings()
+    said = [*warnings(), *found[environment.device.backend]["advice"]]
     for warning in said:
         click.echo(f"warning: {warning}")
     if not said:

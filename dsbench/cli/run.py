@@ -91,7 +91,8 @@ Examples:
 @click.option(
     "--record/--no-record",
     default=None,
-    help="Put the run into the history.  [default: only full runs of a clean commit]",
+    help="Put the run into the history.  [default: only full runs of a clean commit that ask what the "
+    "suites ask]",
 )
 @format_option("table", "json", "csv", "markdown")
 @output_option
@@ -171,6 +172,7 @@ def _remember(result: Run, path: Path, wanted: bool | None, results: Path) -> in
 
     doubts = [
         *(["it has quick points only"] if result.quick else []),
+        *(["it asked other probes than the suites do"] if result.settings.get("probes") else []),
         *(["the working tree differs from the commit"] if result.environment.dirty else []),
         *(
             ["this is no git repository, so there is no commit to keep it by"]

@@ -47,8 +47,7 @@ LONGEST_LEAD = 0.02
 @dataclass
 class Track:
     """Readings of one kind, how they are taken, and why that stopped. `seconds` is what one reading
-    takes, `spent` and `counted` are of the turns that were not disturbed, or not taken again; a `short`
-    track ends at the least time, however wide its interval."""
+    takes, `spent` and `counted` are of the turns that were not disturbed, or not taken again."""
 
     name: str
     take: Callable[[int], list[float]]
@@ -58,7 +57,6 @@ class Track:
     counted: int = 0
     spent: float = 0.0
     retries: int = 0
-    short: bool = False
     stop: str = ""
 
     @property
@@ -72,10 +70,8 @@ class Track:
         width = "no interval yet" if noise is None else f"interval ±{noise:.2%}"
         if noise is not None and noise <= budget.max_noise and (enough or self.spent >= budget.min_time):
             self.stop = f"{width} within ±{budget.max_noise:.2%}"
-            return
-        limit = budget.min_time if self.short else budget.max_time
-        if self.spent >= limit and len(self.samples) >= FEWEST:
-            self.stop = f"time limit {limit:g} s: {width}, wanted ±{budget.max_noise:.2%}"
+        elif self.spent >= budget.max_time and len(self.samples) >= FEWEST:
+            self.stop = f"time limit {budget.max_time:g} s: {width}, wanted ±{budget.max_noise:.2%}"
 
 
 class Latency:
@@ -187,18 +183,17 @@ class Latency:
 
     def _cold(self, seconds: float) -> Track:
         """The track of cold readings. A flush may take a thousand times as long as the call, so one is
-        timed to know how many make a turn; and readings that are mostly flushes end at the least time."""
+        timed beforehand: a first turn of as many readings as warm calls fit would outlast the time limit."""
         backend, call = self._backend, self._call
         track = Track(COLD, lambda n: backend.time(call, n, cold=True, lead=self._lead), 1, seconds)
         try:
-            backend.time(call, 1, cold=True)  # makes what the flush reads
+            backend.time(_nothing, 1, cold=True)  # makes what the flush reads
             began = backend.now()
-            backend.time(call, 1, cold=True)
+            backend.time(_nothing, 1, cold=True)
         except UnsupportedError as error:
             track.stop = str(error)
-            return track
-        track.seconds = max(seconds, backend.now() - began)
-        track.short = track.seconds > 2 * seconds
+        else:
+            track.seconds += backend.now() - began
         return track
 
     def _take(self, track: Track) -> tuple[list[float], float]:
@@ -227,3 +222,7 @@ class Latency:
         """Writes down what state the device was in when it was last looked at."""
         facts = {"clock_mhz": now.clock, "temperature_c": now.temperature, "power_w": now.power}
         self._notes.update({name: round(value, 1) for name, value in facts.items() if value is not None})
+
+
+def _nothing() -> None:
+    """Leaves of a cold reading only the flush."""

@@ -1,0 +1,102 @@
+"""Draws the experiments' results as pictures for METHODOLOGY.md.
+
+Needs `pip install kaleido` and a Chromium or Chrome, which plotly draws pictures with.
+
+    python scripts/experiments/plots.py docs/experiments
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of an experiment, none when it was not carried out."""
+    path = folder / f"{name}.json"
+    found: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
+    return found
+
+
+def save(figure: go.Figure, folder: Path, name: str) -> None:
+    """Writes a picture that is readable beside text."""
+    figure.update_layout(template="plotly_white", width=760, height=420, margin={"l": 70, "r": 20, "t": 50})
+    figure.write_image(folder / f"{name}.svg")
+    print(folder / f"{name}.svg")
+
+
+def truth(folder: Path) -> None:
+    """How far the reported length of a call of known length is from the truth."""
+    figure = go.Figure()
+    for backend, colour, name in (("cpu", BLUE, "CPU, a spin"), ("cuda", ORANGE, "H200, a counting kernel")):
+        found = rows(folder, f"truth-{backend}")
+        figure.add_scatter(
+            x=[row["truth_us"] for row in found],
+            y=[row["worst_error_percent"] for row in found],
+            mode="lines+markers",
+            name=name,
+            line={"color": colour},
+        )
+    figure.add_scatter(
+        x=[10, 100, 100, 50_000],
+        y=[5, 5, 1, 1],
+        mode="lines",
+        name="bound",
+        line={"color": GREY, "dash": "dash"},
+    )
+    figure.update_xaxes(type="log", title="true length in µs")
+    figure.update_yaxes(title="error of the reported median in %")
+    figure.update_layout(title="Known truth: worst of five measurements")
+    save(figure, folder, "truth")
+
+
+def agreement(folder: Path) -> None:
+    """How far dsbench and an independent timer are apart, by operator."""
+    figure = go.Figure()
+    for backend, reading, colour, name in (
+        ("cpu", "latency", BLUE, "CPU, warm: torch Timer"),
+        ("cuda", "latency", ORANGE, "H200, warm: graph replay"),
+        ("cuda", "latency_cold", GREY, "H200, cold: do_bench"),
+    ):
+        found = [row for row in rows(folder, f"agreement-{backend}") if row["reading"] == reading]
+        figure.add_scatter(
+            x=[row["operator"] for row in found],
+            y=[max(-25, min(25, row["difference_percent"])) for row in found],
+            mode="markers",
+            name=name,
+            marker={"color": colour, "size": 10},
+        )
+    figure.add_hrect(y0=-3, y1=3, fillcolor=GREY, opacity=0.2, line_width=0)
+    figure.update_yaxes(title="dsbench over the other, in %, cut at ±25")
+    figure.update_layout(title="Agreement with independent timers; the band is ±3 %")
+    save(figure, folder, "agreement")
+
+
+def coverage(folder: Path) -> None:
+    """How many stated 95 % intervals hold the long-run value, by operator."""
+    figure = go.Figure()
+    for neighbour, colour in (("off", BLUE), ("on", ORANGE)):
+        found = [r for r in rows(folder, f"coverage-neighbour-{neighbour}-cpu") if r["reading"] == "latency"]
+        figure.add_scatter(
+            x=[row["operator"] for row in found],
+            y=[100 * row["held"] / row["measurements"] for row in found],
+            mode="markers",
+            name=f"noisy neighbour {neighbour}",
+            marker={"color": colour, "size": 10},
+        )
+    figure.add_hrect(y0=93, y1=97, fillcolor=GREY, opacity=0.2, line_width=0)
+    figure.update_yaxes(title="intervals that hold it, in %", range=[60, 102])
+    figure.update_layout(title="Coverage of 95 % intervals on the CPU; the band is 93–97 %")
+    save(figure, folder, "coverage")
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    for draw in (truth, agreement, coverage):
+        draw(place)
