@@ -64,7 +64,7 @@ def neighbour(where: str, wanted: bool) -> Iterator[None]:
 def measured(backend: str, rounds: int, min_time: float) -> Run:
     """The run that `dsbench run` writes, with the operators in so many rounds."""
     options = ("--backend", backend, "--rounds", str(rounds), "--min-time", str(min_time), "--no-record")
-    command = [sys.executable, "-m", "dsbench", "run", "--suites", str(SUITES), *options]
+    command = [sys.executable, "-m", "dsbench", "run", "operators", "--suites", str(SUITES), *options]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(command, check=True, cwd=folder, capture_output=True)
         (path,) = (Path(folder) / ".dsbench" / "runs").glob("*.jsonl")
