@@ -12,6 +12,7 @@ from dsbench.backends.fake import FakeBackend, disturb, hold, spend
 from dsbench.metrics import evaluate
 from dsbench.probes import RUN, Budget, Latency, Prepared, Workload
 from dsbench.probes.latency import MOST, RETRIES
+from dsbench.probes.prepared import BEFORE
 from dsbench.records import Measurement, Status
 from dsbench.registry import Candidate, benchmark
 
@@ -141,6 +142,18 @@ def test_an_answer_that_turns_wrong_during_timing_is_wrong() -> None:
     )
     assert found.status is Status.WRONG
     assert found.reason.startswith("after timing: relative error 0.5")
+
+
+def test_a_candidate_that_changes_its_inputs_does_not_spoil_those_of_the_others() -> None:
+    def changes(x: list[float]) -> list[float]:
+        x[0] += 1.0
+        return [2 * x[0]]
+
+    spoiling = prepared(changes, oracle=lambda x: [2 * x[0]], probes=("error",))
+    spoiling.workload.expected(BEFORE)
+    assert spoiling.check(BEFORE).problem == "the call changed its inputs"
+    right = Prepared(spoiling.case, spoiling.workload, 0, lambda x: [2 * x[0]])
+    assert right.check(BEFORE).problem == ""
 
 
 def test_the_error_probe_reads_the_distance_to_the_oracle() -> None:
