@@ -9,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import psutil
 import pytest
 from cli_rigs import FAULTS, Dsbench
+from click.testing import CliRunner
 
 from dsbench import runs
-from dsbench.cli import exits
+from dsbench.cli import Commands, exits
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -94,3 +96,15 @@ def test_killing_the_parent_leaves_no_worker_and_keeps_every_finished_case(folde
     assert left() == []
     (path,) = runs.paths()
     assert [m.case.candidate for m in runs.read(path).measurements] == ["steady"] * 3
+
+
+@pytest.mark.parametrize(("interruption", "code"), [(KeyboardInterrupt, 130), (exits.Termination, 143)])
+def test_a_signal_while_the_report_is_written_has_its_own_exit_code(
+    interruption: type[KeyboardInterrupt], code: int
+) -> None:
+    def report() -> None:
+        raise interruption
+
+    group = Commands("dsbench", commands={"report": click.Command("report", callback=report)})
+    done = CliRunner().invoke(group, ["report"])
+    assert (done.exit_code, done.stderr) == (code, "interrupted\n")

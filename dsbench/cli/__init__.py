@@ -10,7 +10,7 @@ import click
 from dsbench import __version__
 from dsbench.cli.compare import compare
 from dsbench.cli.doctor import doctor
-from dsbench.cli.exits import INTERRUPTED, USAGE
+from dsbench.cli.exits import USAGE, of_interruption
 from dsbench.cli.gate import gate
 from dsbench.cli.history import history
 from dsbench.cli.listing import list_cases
@@ -45,14 +45,14 @@ def crashed(error: Exception) -> int:
 
 
 class Commands(click.Group):
-    """The commands, of which Ctrl-C makes any exit with 130, and no failure shows a traceback."""
+    """The commands, of which Ctrl-C makes any exit with 130 (SIGTERM a run with 143), and no failure shows a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(of_interruption(interruption))
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:

@@ -17,6 +17,15 @@ def worst(codes: Iterable[int]) -> int:
     return next((code for code in PRECEDENCE if code in found), OK)
 
 
+class Termination(KeyboardInterrupt):  # noqa: N818 - it ends the program, as Ctrl-C does, and is no error
+    """SIGTERM, which ends a run the way Ctrl-C does."""
+
+
+def of_interruption(interruption: KeyboardInterrupt) -> int:
+    """The code to leave with when a signal has ended a command: 130, or 143 for SIGTERM."""
+    return TERMINATED if isinstance(interruption, Termination) else INTERRUPTED
+
+
 class RefusedError(click.ClickException):
     """Something the user asked for cannot be; one line that says what and what to do."""
 

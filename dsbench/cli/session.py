@@ -185,7 +185,7 @@ def measure(session: Session) -> tuple[Run, Path, int]:
         except runs.RunError as error:
             raise RefusedError(str(error)) from None
         except KeyboardInterrupt as interruption:
-            code = exits.TERMINATED if isinstance(interruption, _Termination) else exits.INTERRUPTED
+            code = exits.of_interruption(interruption)
             hint = "" if settings.traces else ": go on with `dsbench run --resume`"
             click.echo(f"interrupted{hint}", err=True)
         path = file.path
@@ -194,9 +194,5 @@ def measure(session: Session) -> tuple[Run, Path, int]:
     return runs.read(path), path, code
 
 
-class _Termination(KeyboardInterrupt):
-    """SIGTERM, which ends a run the way Ctrl-C does."""
-
-
 def _terminate(*_: object) -> None:
-    raise _Termination
+    raise exits.Termination

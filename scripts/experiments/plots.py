@@ -78,25 +78,7 @@ def agreement(folder: Path) -> None:
     save(figure, folder, "agreement")
 
 
-def coverage(folder: Path) -> None:
-    """How many stated 95 % intervals hold the long-run value, by operator."""
-    figure = go.Figure()
-    for neighbour, colour in (("off", BLUE), ("on", ORANGE)):
-        found = [r for r in rows(folder, f"coverage-neighbour-{neighbour}-cpu") if r["reading"] == "latency"]
-        figure.add_scatter(
-            x=[row["operator"] for row in found],
-            y=[100 * row["held"] / row["measurements"] for row in found],
-            mode="markers",
-            name=f"noisy neighbour {neighbour}",
-            marker={"color": colour, "size": 10},
-        )
-    figure.add_hrect(y0=93, y1=97, fillcolor=GREY, opacity=0.2, line_width=0)
-    figure.update_yaxes(title="intervals that hold it, in %", range=[60, 102])
-    figure.update_layout(title="Coverage of 95 % intervals on the CPU; the band is 93–97 %")
-    save(figure, folder, "coverage")
-
-
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    for draw in (truth, agreement, coverage):
+    for draw in (truth, agreement):
         draw(place)
