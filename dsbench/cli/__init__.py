@@ -45,7 +45,8 @@ def crashed(error: Exception) -> int:
 
 
 class Commands(click.Group):
-    """The commands, of which Ctrl-C makes any exit with 130 (SIGTERM a run with 143), and no failure shows a traceback."""
+    """The commands, of which Ctrl-C makes any exit with 130 and SIGTERM a run with 143, and no failure
+    shows a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -17,7 +17,7 @@ def worst(codes: Iterable[int]) -> int:
     return next((code for code in PRECEDENCE if code in found), OK)
 
 
-class Termination(KeyboardInterrupt):  # noqa: N818 - it ends the program, as Ctrl-C does, and is no error
+class Termination(KeyboardInterrupt):
     """SIGTERM, which ends a run the way Ctrl-C does."""
 
 
