@@ -49,7 +49,7 @@ def write(rows: list[dict[str, Any]], backend: Backend, out: Path, name: str) ->
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}-{backend.name}.json"
     path.write_text(json.dumps({"environment": kept, "rows": rows}, indent=1, allow_nan=False) + "\n")
-    columns = list(rows[0])
+    columns = [column for column, value in rows[0].items() if not isinstance(value, list)]
     table = [columns, *([_shown(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
     for line in table:

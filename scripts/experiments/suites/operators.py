@@ -55,15 +55,28 @@ def reduction(tensors: dict[str, Any]) -> Any:
     return tensors["long"].sum()
 
 
+def gelu(tensors: dict[str, Any]) -> Any:
+    import torch
+
+    return torch.nn.functional.gelu(tensors["long"])
+
+
+def transpose(tensors: dict[str, Any]) -> Any:
+    return tensors["rows"].t().contiguous()
+
+
 @benchmark(
     candidates={
         function.__name__: function
-        for function in (add, copy, softmax, norm, cumsum, sort, small_matmul, matmul, attention, reduction)
+        for function in (
+            *(add, copy, softmax, norm, cumsum, sort),
+            *(small_matmul, matmul, attention, reduction, gelu, transpose),
+        )
     },
     baseline="copy",
 )
 def operators(device: str, seed: int) -> dict[str, Any]:
-    """Ten operators of torch, at sizes that suit the device."""
+    """Operators of torch, at sizes that suit the device."""
     import torch
 
     draw = torch.Generator(device).manual_seed(seed)
