@@ -39,6 +39,7 @@ class VirtualDevice:
         self.reserved = 0
         self.peak = 0
         self.log: list[str] = []
+        self.seeds: list[int] = []
         self.captured: list[float] | None = None
 
     def work(self, seconds: float, kind: str = "work") -> None:
@@ -129,6 +130,7 @@ class FakeTorch:
                 device_index=index, wait_stream=lambda other: None
             ),
             synchronize=lambda index=None: device.wait(),
+            manual_seed=device.seeds.append,
             memory_allocated=lambda index=None: device.allocated,
             memory_reserved=lambda index=None: device.reserved,
             max_memory_allocated=lambda index=None: device.peak,
@@ -145,6 +147,7 @@ class FakeTorch:
         self.mps = bound(
             torch.mps,
             synchronize=device.wait,
+            manual_seed=device.seeds.append,
             recommended_max_memory=lambda: TOTAL,
             driver_allocated_memory=lambda: device.reserved,
             empty_cache=device.empty_cache,

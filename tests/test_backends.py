@@ -231,6 +231,8 @@ class TestValues:
         if rig.backend.name == "fake":  # needs no torch, so that it does not seed it
             draws = [(draw[0], 0.0) for draw in draws]
         assert draws[0] == draws[1] != draws[2]
+        if device := getattr(getattr(rig.backend, "torch", None), "virtual", None):
+            assert device.seeds[-3:] == [5, 5, 6]
 
 
 class TestCondition:

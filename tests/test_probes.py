@@ -124,6 +124,12 @@ def test_cold_readings_are_a_metric_of_their_own() -> None:
     assert min(s.value for s in found.readings["latency_cold"]) > 1e-3
 
 
+def test_warm_data_decide_how_long_a_case_is_sampled_and_other_readings_end_with_them() -> None:
+    found = latency(lambda x: spend(1e-3), Budget(min_time=0.1, max_time=0.5, max_noise=0.02))
+    assert str(found.notes["latency_cold_stop"]).startswith("with latency: interval ±")
+    assert 3 <= len(found.readings["latency_cold"]) < len(found.readings["latency"])
+
+
 def test_a_budget_of_one_call_takes_one_reading() -> None:
     found = latency(lambda x: spend(1e-3), Budget(once=True))
     assert [s.value for s in found.readings["latency"]] == [pytest.approx(1e-3)]

@@ -146,6 +146,10 @@ class EventBackend(TorchBackend):
         self.torch.cuda.set_device(self.index)
         super().prepare(seed)
 
+    def _seed(self, seed: int) -> None:
+        super()._seed(seed)
+        self.torch.cuda.manual_seed(seed)
+
     def synchronize(self) -> None:
         self.torch.cuda.synchronize(self.index)
 

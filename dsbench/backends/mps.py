@@ -52,6 +52,10 @@ class MpsBackend(HostClockBackend):
             versions={"torch": str(self.torch.__version__)},
         )
 
+    def _seed(self, seed: int) -> None:
+        super()._seed(seed)
+        self.torch.mps.manual_seed(seed)
+
     def synchronize(self) -> None:
         self.torch.mps.synchronize()
 

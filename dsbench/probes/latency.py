@@ -2,7 +2,8 @@
 
 Readings of one kind form a `Track`: warm data, a flushed cache, the host's share of a call, a replayed
 graph. Warm-up ends when the readings have settled, a track when the interval of its median is narrow
-enough or at the time limit; the measurement says which.
+enough or at the time limit; the measurement says which. Warm data decide how long a case is sampled: the
+other kinds end with them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ TURN = 0.03
 """Seconds of a turn: short against the machine's drift, long against what switching between candidates
 costs and against the ticks in which the kernel counts stolen time."""
 
+ASIDE = 0.25
+"""Share of a turn that cold data and launches get: before each of their readings the cache is flushed or
+the device has to come to rest, which costs a thousand short calls, and a median needs few readings."""
+
 REFILL = 0.05
 """Seconds above which a reading is not preceded by an untimed call: refilling the caches that another
 candidate's turn has emptied takes milliseconds, which no longer show."""
@@ -47,12 +52,14 @@ LONGEST_LEAD = 0.02
 @dataclass
 class Track:
     """Readings of one kind, how they are taken, and why that stopped. `seconds` is what one reading
-    takes, `spent` and `counted` are of the turns that were not disturbed, or not taken again."""
+    takes, `share` how much of a turn the track gets; `spent` and `counted` are of the turns that were not
+    disturbed, or not taken again."""
 
     name: str
     take: Callable[[int], list[float]]
     calls: int
     seconds: float
+    share: float = 1.0
     samples: list[Sample] = field(default_factory=list)
     counted: int = 0
     spent: float = 0.0
@@ -67,11 +74,19 @@ class Track:
     def judge(self, budget: Budget) -> None:
         """Decides whether the readings suffice, and says why in `stop`."""
         noise, enough = self.noise, self.counted >= MOST
-        width = "no interval yet" if noise is None else f"interval ±{noise:.2%}"
         if noise is not None and noise <= budget.max_noise and (enough or self.spent >= budget.min_time):
-            self.stop = f"{width} within ±{budget.max_noise:.2%}"
+            self.stop = f"{self._width} within ±{budget.max_noise:.2%}"
         elif self.spent >= budget.max_time and len(self.samples) >= FEWEST:
-            self.stop = f"time limit {budget.max_time:g} s: {width}, wanted ±{budget.max_noise:.2%}"
+            self.stop = f"time limit {budget.max_time:g} s: {self._width}, wanted ±{budget.max_noise:.2%}"
+
+    def end(self, why: str) -> None:
+        """Stops for a reason that lies outside, unless there are too few readings."""
+        if not self.stop and len(self.samples) >= FEWEST:
+            self.stop = f"{why}: {self._width}"
+
+    @property
+    def _width(self) -> str:
+        return "no interval yet" if self.noise is None else f"interval ±{self.noise:.2%}"
 
 
 class Latency:
@@ -85,7 +100,7 @@ class Latency:
         self._lead = 0.0
         if budget.once:
             reading = Sample(self._backend.time(self._call, 1)[0], prepared.round)
-            self._tracks = [Track(HOT, lambda _: [], 1, reading.value, [reading], stop="one call")]
+            self._tracks = [Track(HOT, lambda _: [], 1, reading.value, samples=[reading], stop="one call")]
             return
         prepared.first_call()
         first = self._backend.time(self._call, 1)[0]
@@ -120,6 +135,9 @@ class Latency:
                 track.spent += spent
             if not track.stop:
                 track.judge(self.budget)
+        if self._tracks[0].stop:
+            for track in self._tracks[1:]:
+                track.end(f"with {HOT}")
 
     def measurement(self) -> Measurement:
         """What the readings say, after the answer was checked once more."""
@@ -167,7 +185,7 @@ class Latency:
             self._notes[f"{COLD}_stop"] = "not taken: one call outlasts the time limit"
             return
         yield self._cold(seconds / calls)
-        yield Track(LAUNCH, lambda n: backend.launch(call, n), 1, seconds / calls)
+        yield Track(LAUNCH, lambda n: backend.launch(call, n), 1, seconds / calls, ASIDE)
         if self.budget.graph:
             try:
                 replay = backend.graph(call, calls)
@@ -185,7 +203,7 @@ class Latency:
         """The track of cold readings. A flush may take a thousand times as long as the call, so one is
         timed beforehand: a first turn of as many readings as warm calls fit would outlast the time limit."""
         backend, call = self._backend, self._call
-        track = Track(COLD, lambda n: backend.time(call, n, cold=True, lead=self._lead), 1, seconds)
+        track = Track(COLD, lambda n: backend.time(call, n, cold=True, lead=self._lead), 1, seconds, ASIDE)
         try:
             backend.time(_nothing, 1, cold=True)  # makes what the flush reads
             began = backend.now()
@@ -198,7 +216,7 @@ class Latency:
 
     def _take(self, track: Track) -> tuple[list[float], float]:
         """Readings of one turn, and the seconds they took; a track that the device cannot take stops."""
-        length = min(TURN, self.budget.min_time / BLOCK)
+        length = track.share * min(TURN, self.budget.min_time / BLOCK)
         wanted = max(1, min(MOST, round(length / track.seconds) if track.seconds > 0 else MOST))
         began = self._backend.now()
         try:
