@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -35,24 +35,32 @@ class ChildError(Exception):
 class Child:
     """A worker in a process group of its own; a context manager that leaves nothing running."""
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, job: Mapping[str, Any], paths: Sequence[str] = ()) -> None:
+        """Starts a worker with a job; `paths` come before everything else that it imports from."""
         self._oom_kills = _oom_kills()
+        inherited = os.environ.get("PYTHONPATH", "")
         reading, writing = os.pipe()
         self._messages = reading
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dsbench.worker", str(writing)],
+            # The folder that dsbench was called in must not come before the paths (-P).
+            [sys.executable, *(["-P"] if paths else []), "-m", "dsbench.worker", str(writing)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(writing,),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (*paths, inherited)))},
             start_new_session=True,  # so that a time-out ends its children too, and Ctrl-C reaches us alone
         )
         os.close(writing)
         self._tail = b""
         self._partial = b""
+        self.tell(job)
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Sends the worker one line."""
         assert self.process.stdin is not None  # asked for above
-        with contextlib.suppress(BrokenPipeError):  # it died at once: messages() finds out
-            self.process.stdin.write((dump(job) + "\n").encode())
+        with contextlib.suppress(BrokenPipeError):  # it died: messages() finds out
+            self.process.stdin.write((dump(message) + "\n").encode())
             self.process.stdin.flush()
 
     @property
@@ -88,9 +96,10 @@ class Child:
                         for message in self._lines(chunk):
                             if message["type"] == "done":
                                 return
-                            if message["type"] in ("start", "turn"):
-                                deadline = time.monotonic() + timeout
                             yield message
+                            # From here, since whoever takes turns may come back for more much later.
+                            if message["type"] in ("start", "ready", "turn", "waiting"):
+                                deadline = time.monotonic() + timeout
                 # A process that it started may hold the pipes open, so its own end is what counts.
                 if ended and not events:
                     raise self._death()

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
 
     MISSING = "missing"
     BROKEN = "broken"
+    UNBUILT = "unbuilt"
     WORSE = "worse"
     INCONCLUSIVE = "inconclusive"
     NEW = "new"
@@ -206,12 +207,12 @@ def usual_change(values: Sequence[float]) -> float:
 
 
 def exit_code(verdicts: Iterable[Verdict], strict: bool) -> int:
-    """The first of 4 (missing, or nothing judged), 3 (broken), 1 (worse) and 5 (inconclusive, if
+    """The first of 4 (missing, or nothing judged), 3 (broken or unbuilt), 1 (worse) and 5 (inconclusive, if
     strict) that holds, else 0."""
     found = {verdict.outcome for verdict in verdicts}
     if not found or Outcome.MISSING in found:
         return 4
-    if Outcome.BROKEN in found:
+    if found & {Outcome.BROKEN, Outcome.UNBUILT}:
         return 3
     if Outcome.WORSE in found:
         return 1

@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from dsbench.backends import AUTOMATIC, BACKENDS
@@ -20,6 +21,7 @@ from dsbench.environment import capture
 from dsbench.probes.ceilings import measure_ceilings
 from dsbench.records import dump
 from dsbench.round import Job, Send, measure
+from dsbench.turns import take_turns
 
 
 def describe(job: Mapping[str, Any], send: Send) -> None:
@@ -42,15 +44,20 @@ def describe(job: Mapping[str, Any], send: Send) -> None:
         send({"type": "environment", "environment": environment, "advice": backend.advice()})
 
 
-def end_with_parent() -> None:
-    """Kills this process and all it started once stdin closes, which it does when the parent dies."""
+def listen() -> Callable[[], dict[str, Any]]:
+    """What waits for the parent's next line. Kills this process and all it started once stdin closes,
+    which it does when the parent dies."""
+    arrived: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
     def watch() -> None:
-        while os.read(0, 4096):
-            pass
+        # Not sys.stdin, whose lock a thread that waits in it holds when the interpreter shuts down.
+        with open(0, "rb", buffering=0, closefd=False) as stdin:
+            for line in stdin:
+                arrived.put(json.loads(line))
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+    return arrived.get
 
 
 def main() -> None:
@@ -64,14 +71,16 @@ def main() -> None:
         while line:
             line = line[os.write(messages, line) :]
 
-    job = json.loads(sys.stdin.buffer.readline())
-    end_with_parent()
+    commands = listen()
+    job = commands()
     if job["affinity"]:
         os.sched_setaffinity(0, job["affinity"])  # before torch counts the cores
     if job["type"] == "describe":
         describe(job, send)
     elif job["type"] == "ceilings":
         measure_ceilings(BACKENDS[job["backend"]](job["index"]), send)
+    elif job["type"] == "turns":
+        take_turns(Job.from_json(job), commands, send)
     else:
         measure(Job.from_json(job), send)
     send({"type": "done"})

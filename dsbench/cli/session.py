@@ -49,7 +49,7 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
 
     suites = find_suites(options["folder"], options["chosen"])
     index, quick = device_index(options["device"]), options["quick"]
-    environment = _environment(
+    environment = look_at(
         options["backend"], index, options["machine"], str(options["results"]), options["affinity"]
     )
     min_time = options["min_time"] or (0.03 if quick else 0.2)
@@ -99,7 +99,7 @@ def resumed() -> Session:
     earlier = unfinished[-1]
     settings = Settings.from_json(earlier.settings)
     suites = find_suites(Path(settings.suites) if settings.suites else None, settings.chosen)
-    environment = _environment(
+    environment = look_at(
         settings.backend, settings.index, settings.machine, settings.results, settings.affinity
     )
     changed = difference(earlier.environment, environment)
@@ -111,9 +111,12 @@ def resumed() -> Session:
     return replace(_session(settings, suites, environment), earlier=earlier)
 
 
-def _environment(
-    backend: str, index: int, machine: str, results: str, affinity: tuple[int, ...]
-) -> Environment:
+def look_at(backend: str, index: int, machine: str, results: str, affinity: tuple[int, ...]) -> Environment:
+    """The environment of the device that was asked for.
+
+    Raises:
+        NothingMeasuredError: it is not here.
+    """
     from dsbench.runner import UnavailableError, look_for, unavailable
 
     try:

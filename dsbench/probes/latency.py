@@ -139,6 +139,17 @@ class Latency:
             for track in self._tracks[1:]:
                 track.end(f"with {HOT}")
 
+    def hot(self, seconds: float) -> tuple[list[float], int]:
+        """Warm readings for about so long, at least one, outside of any track; and how many calls they
+        and what went before them made."""
+        track = self._tracks[0]
+        before = 0
+        if track.seconds <= REFILL:
+            self._lead = min(LONGEST_LEAD, 1.3 * self._untimed() * track.calls)
+            before = 1
+        wanted = max(1, round(seconds / track.seconds) if track.seconds > 0 else MOST)
+        return track.take(wanted), before + wanted * track.calls
+
     def measurement(self) -> Measurement:
         """What the readings say, after the answer was checked once more."""
         answer = self.prepared.check(AFTER)

@@ -78,7 +78,32 @@ def agreement(folder: Path) -> None:
     save(figure, folder, "agreement")
 
 
+def coverage(folder: Path) -> None:
+    """How often the stated interval held the long-run value, by device and neighbour."""
+    figure = go.Figure()
+    series = {"rounds in a row": ORANGE, "rounds by lot": BLUE}
+    for (name, colour), by_lot in zip(series.items(), (False, True), strict=True):
+        shares = {}
+        for backend, device in (("cpu", "CPU"), ("cuda", "H200")):
+            for neighbour in ("off", "on"):
+                for row in rows(folder, f"coverage-neighbour-{neighbour}-{backend}"):
+                    share = row.get("by_lot_percent") if by_lot else 100 * row["held"] / row["measurements"]
+                    if row["operator"] == "all" and share is not None:
+                        shares[f"{device}, neighbour {neighbour}, {row['reading']}"] = share
+        figure.add_scatter(
+            x=list(shares.values()),
+            y=list(shares),
+            mode="markers",
+            name=name,
+            marker={"color": colour, "size": 10},
+        )
+    figure.add_vrect(x0=93, x1=97, fillcolor=GREY, opacity=0.2, line_width=0)
+    figure.update_xaxes(title="intervals that hold the long-run value, in %")
+    figure.update_layout(title="Coverage of the stated 95 % interval; the band is 93–97 %", margin={"l": 230})
+    save(figure, folder, "coverage")
+
+
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    for draw in (truth, agreement):
+    for draw in (truth, agreement, coverage):
         draw(place)

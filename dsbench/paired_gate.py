@@ -1,0 +1,145 @@
+"""What pairs of processes mean: a verdict a case, with the pairs taken so far.
+
+A case is looked at after 12, 18 and 24 pairs and settled at the first look that decides it. Each look takes
+a third of the error (Bonferroni's bound over the looks of a group-sequential design; Pocock, "Group
+sequential methods in the design and analysis of clinical trials", Biometrika 64, 1977, is where looking
+several times is treated), so that over all looks an interval misses the truth in at most 1 % of the cases.
+A slow-down fails only when fresh pairs show it once more, with Holm's bound over all alarms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from dsbench.gate import Outcome, Verdict
+from dsbench.pairs import Pair
+from dsbench.records import Case
+from dsbench.stats.intervals import Estimate
+from dsbench.stats.signed_rank import hodges_lehmann, holm, p_greater
+from dsbench.turns import ABSENT
+
+LOOKS = (12, 18, 24)
+"""Numbers of pairs after which a case may be settled."""
+
+CONFIRMING = 24
+"""Fresh pairs in which an alarm has to recur."""
+
+
+@dataclass(frozen=True)
+class PairedPolicy:
+    """When a change between two sides counts. Relative changes: a case is worse or better when the whole
+    interval lies on that side of zero and its centre is at least `min_effect`; it is the same when the
+    interval reaches no further than `margin`. `error` is how often all looks together may err."""
+
+    min_effect: float = 0.01
+    margin: float = 0.02
+    error: float = 0.01
+
+
+def settle(case: Case, pairs: Sequence[Pair], policy: PairedPolicy) -> Verdict:
+    """The verdict on one case from the pairs taken so far."""
+    if trouble := next((pair for pair in pairs if pair.problems), None):
+        return _troubled(case, trouble)
+    if not pairs:
+        return Verdict(Outcome.INCONCLUSIVE, case, "latency", reason="no pair was measured")
+    change = hodges_lehmann([pair.log_ratio for pair in pairs], 1 - policy.error / len(LOOKS))
+    outcome, reason = _judge(change, len(pairs), policy)
+    return Verdict(
+        outcome,
+        case,
+        "latency",
+        before=Estimate(median(pair.seconds[0] for pair in pairs)),
+        after=Estimate(median(pair.seconds[1] for pair in pairs)),
+        change=_relative(change),
+        threshold=policy.min_effect,
+        reason=reason + _processor_time(pairs, policy),
+    )
+
+
+def confirm(
+    alarms: Sequence[Verdict], again: Mapping[str, Sequence[Pair]], policy: PairedPolicy
+) -> list[Verdict]:
+    """Alarms judged by their fresh pairs (by case name): worse only if they recur.
+
+    A case that fails now is broken; one whose fresh pairs do not show the slow-down at the level that Holm's
+    bound leaves it is the same or inconclusive, by their interval.
+    """
+    ratios = [
+        [pair.log_ratio for pair in again.get(alarm.case.name, ()) if not pair.problems] for alarm in alarms
+    ]
+    levels = holm([p_greater(found) if found else 1.0 for found in ratios])
+    judged = []
+    for alarm, found, level in zip(alarms, ratios, levels, strict=True):
+        verdict = settle(alarm.case, again.get(alarm.case.name, ()), policy)
+        if not found and verdict.outcome is Outcome.INCONCLUSIVE:
+            judged.append(_called(alarm, Outcome.INCONCLUSIVE, "an alarm that was not measured again"))
+        elif verdict.change is None:
+            judged.append(verdict)
+        elif level <= policy.error and verdict.change.value >= policy.min_effect:
+            told = f"{len(found)} fresh pairs confirm it (p = {level:.1g})"
+            judged.append(_called(verdict, Outcome.WORSE, told))
+        else:
+            outcome = Outcome.INCONCLUSIVE if verdict.outcome is Outcome.WORSE else verdict.outcome
+            told = f"an alarm that {len(found)} fresh pairs did not confirm"
+            judged.append(_called(verdict, outcome, told))
+    return judged
+
+
+def _called(verdict: Verdict, outcome: Outcome, why: str) -> Verdict:
+    return replace(verdict, outcome=outcome, reason=f"{why}; {verdict.reason}")
+
+
+def _judge(change: Estimate, pairs: int, policy: PairedPolicy) -> tuple[Outcome, str]:
+    if change.low is None or change.high is None:
+        return Outcome.INCONCLUSIVE, f"{pairs} pairs are too few for an interval: {LOOKS[0]} are needed"
+    width = (change.high - change.low) / 2
+    seen = f"{pairs} pairs; they could show {max(policy.min_effect, math.expm1(width)):.2%}"
+    least, most = math.log1p(policy.min_effect), math.log1p(policy.margin)
+    if change.low > 0 and change.value >= least:
+        return Outcome.WORSE, f"slower by at least --min-effect {policy.min_effect:.1%}; {seen}"
+    if change.high < 0 and -change.value >= least:
+        return Outcome.BETTER, f"faster by at least --min-effect {policy.min_effect:.1%}; {seen}"
+    if change.high <= most:
+        return Outcome.SAME, f"at most {max(0.0, math.expm1(change.high)):.2%} slower; {seen}"
+    # The interval shrinks with the root of the pairs; it has to leave out either zero or the margin.
+    gap = max(abs(change.value), abs(most - change.value))
+    more = math.ceil(pairs * (width / gap) ** 2) - pairs if gap else 0
+    wanted = f"about {more} more pairs would decide" if more > 0 else "more pairs would decide"
+    return (
+        Outcome.INCONCLUSIVE,
+        f"up to {math.expm1(change.high):.2%} slower cannot be ruled out; {seen}; {wanted}",
+    )
+
+
+def _troubled(case: Case, pair: Pair) -> Verdict:
+    """Fails on B alone: broken. On A alone or on both, nothing was lost."""
+    before, after = pair.problems.get(0), pair.problems.get(1)
+    if after and not before:
+        absent = after[0] == ABSENT
+        return Verdict(Outcome.MISSING if absent else Outcome.BROKEN, case, reason=f"B: {after[1]}")
+    told = "; ".join(f"{side}: {found[1]}" for side, found in (("A", before), ("B", after)) if found)
+    outcome = Outcome.NEW if not after else Outcome.INCONCLUSIVE
+    return Verdict(outcome, case, reason=f"no comparison: {told}")
+
+
+def _processor_time(pairs: Sequence[Pair], policy: PairedPolicy) -> str:
+    """The change in processor time, which a busy machine stretches less than the clock on the wall."""
+    ratios = [pair.cpu_log_ratio for pair in pairs]
+    known = [ratio for ratio in ratios if ratio is not None]
+    if len(known) < len(pairs):
+        return ""
+    found = _relative(hodges_lehmann(known, 1 - policy.error / len(LOOKS)))
+    interval = (
+        f" ({found.low:+.2%} to {found.high:+.2%})"
+        if found.low is not None and found.high is not None
+        else ""
+    )
+    return f"; processor time {found.value:+.2%}{interval}"
+
+
+def _relative(change: Estimate) -> Estimate:
+    low, high = (None if edge is None else math.expm1(edge) for edge in (change.low, change.high))
+    return Estimate(math.expm1(change.value), low, high)

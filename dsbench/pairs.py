@@ -1,0 +1,226 @@
+"""Two sides measured in pairs of fresh processes that take short turns on the same device.
+
+What drifts, drifts for both; what is wrong with one process as a whole is wrong with one pair. So the pair
+is the unit of evidence, and each gives one number: the median log ratio of neighbouring turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dsbench.child import Child, ChildError
+from dsbench.probes.prepared import Budget
+from dsbench.records import Case, Status
+from dsbench.round import Job
+
+TURN = 0.01
+"""Seconds of a turn: the shorter, the less the machine drifts between two of them."""
+
+FEWEST = 5
+"""Turns of each side in a pair, however long a call is; its middle then stands two odd ones."""
+
+SINGLE = 1.1
+"""Processor seconds a second of wall clock up to which a call counts as single-threaded."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: its name, where its modules are imported from first, and its folder of suites."""
+
+    name: str
+    suites: Path
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """How pairs are measured: on which device, and for how many seconds a case and pair."""
+
+    backend: str
+    index: int = 0
+    seed: int = 0
+    timeout: float = 120.0
+    seconds: float = 0.5
+    affinity: tuple[int, ...] = ()
+    budget: Budget = field(default_factory=lambda: Budget(0.1, 0.5, 0.05))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What one pair of processes says of one case: median seconds a call of each side, the median log
+    ratio of B to A, and the same of processor time (None unless both sides are single-threaded).
+    `problems` holds, by side, the status and the reason of one that has no numbers."""
+
+    case: str
+    number: int
+    control: bool = False
+    seconds: tuple[float, float] = (math.nan, math.nan)
+    log_ratio: float = math.nan
+    cpu_log_ratio: float | None = None
+    problems: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of the file that is kept; numbers that are not there are None."""
+        row: dict[str, Any] = {"type": "pair", **vars(self)}
+        row["problems"] = {str(side): list(told) for side, told in self.problems.items()}
+        if self.problems:
+            row |= {"seconds": None, "log_ratio": None}
+        return row
+
+
+class _LostError(Exception):
+    """A worker died, hung or talked nonsense while it had a case in hand."""
+
+    def __init__(self, side: int, case: str, error: ChildError) -> None:
+        super().__init__(error.reason)
+        self.side, self.case, self.told = side, case, (error.status.value, error.reason)
+
+
+class _Worker:
+    """A process of one side; `problems` says what is wrong with a case on this side."""
+
+    def __init__(self, side: int, child: Child, timeout: float) -> None:
+        self.side = side
+        self.problems: dict[str, tuple[str, str]] = {}
+        self._child = child
+        self._messages = child.messages(timeout)
+        self._case = ""
+
+    def make_ready(self) -> None:
+        """Waits until every case of the job has been made ready."""
+        while (message := self._next())["type"] != "waiting":
+            self._case = message["case"]
+            if message["type"] == "ready" and message["problem"]:
+                self.problems[self._case] = (message["status"], message["problem"])
+
+    def turn(self, case: str) -> tuple[float, float] | None:
+        """Wall-clock and processor seconds of a call, None when it could not be made."""
+        told = self._ask({"case": case, "seconds": TURN})
+        if told["problem"]:
+            self.problems[case] = (Status.ERROR.value, told["problem"])
+            return None
+        return told["seconds"], told["cpu"]
+
+    def check(self, case: str) -> None:
+        """Has the answer checked once more, after the turns."""
+        if problem := self._ask({"case": case, "check": True})["problem"]:
+            self.problems[case] = (Status.WRONG.value, f"after timing: {problem}")
+
+    def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        self._case = command["case"]
+        self._child.tell(command)
+        return self._next()
+
+    def _next(self) -> dict[str, Any]:
+        try:
+            return next(self._messages)
+        except ChildError as error:
+            raise _LostError(self.side, self._case, error) from None
+
+
+def measure_pair(
+    sides: tuple[Side, Side],
+    cases: Sequence[Case],
+    number: int,
+    pairing: Pairing,
+    controls: frozenset[str] = frozenset(),
+) -> Iterator[Pair]:
+    """Measures cases of one suite in one pair of processes, and those in `controls` also with a second
+    process of the first side in place of the other. A case that ends a process is told so, and the rest
+    goes on in fresh ones."""
+    left = {case.name: case for case in cases}
+    while left:
+        try:
+            for pair in _fresh(sides, list(left.values()), number, pairing, controls):
+                yield pair
+                if not pair.control:
+                    del left[pair.case]
+        except _LostError as lost:
+            # Without a case to blame, the side cannot do this suite at all.
+            for name in [lost.case] if lost.case in left else list(left):
+                del left[name]
+                yield Pair(name, number, problems={lost.side: lost.told})
+
+
+def _fresh(
+    sides: tuple[Side, Side],
+    cases: Sequence[Case],
+    number: int,
+    pairing: Pairing,
+    controls: frozenset[str],
+) -> Iterator[Pair]:
+    order = random.Random(pairing.seed * 1_000_003 + number)
+    controlled = any(case.name in controls for case in cases)
+    with contextlib.ExitStack() as stack:
+        workers = []
+        for index, side in [*enumerate(sides), *([(0, sides[0])] if controlled else [])]:
+            child = stack.enter_context(Child(_job(side, cases, number, pairing), side.paths))
+            workers.append(_Worker(index, child, pairing.timeout))
+        for worker in workers:
+            worker.make_ready()
+        for case in cases:
+            if case.name in controls:
+                yield _take_turns(case.name, (workers[0], workers[2]), number, pairing.seconds, order, True)
+            yield _take_turns(case.name, (workers[0], workers[1]), number, pairing.seconds, order, False)
+
+
+def _take_turns(
+    case: str,
+    couple: tuple[_Worker, _Worker],
+    number: int,
+    seconds: float,
+    order: random.Random,
+    control: bool,
+) -> Pair:
+    """Lets two workers take turns, in an order drawn anew each time, never both at once."""
+    taken: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    began = time.monotonic()
+    while not (problems := _problems(case, couple)):
+        found: dict[int, tuple[float, float] | None] = {}
+        for place in order.sample((0, 1), 2):
+            found[place] = couple[place].turn(case)
+        before, after = found[0], found[1]
+        if before and after and min(before[0], after[0]) > 0:
+            taken.append((before, after))
+        if len(taken) >= FEWEST and time.monotonic() - began >= seconds:
+            break
+    for worker in couple:
+        if case not in worker.problems:
+            worker.check(case)
+    if problems := _problems(case, couple):
+        return Pair(case, number, control, problems=problems)
+    single = all(cpu <= SINGLE * wall and cpu > 0 for turn in taken for wall, cpu in turn)
+    return Pair(
+        case,
+        number,
+        control,
+        seconds=(median(a[0] for a, _ in taken), median(b[0] for _, b in taken)),
+        log_ratio=median(math.log(b[0] / a[0]) for a, b in taken),
+        cpu_log_ratio=median(math.log(b[1] / a[1]) for a, b in taken) if single else None,
+    )
+
+
+def _problems(case: str, couple: tuple[_Worker, _Worker]) -> dict[int, tuple[str, str]]:
+    return {worker.side: worker.problems[case] for worker in couple if case in worker.problems}
+
+
+def _job(side: Side, cases: Sequence[Case], number: int, pairing: Pairing) -> dict[str, Any]:
+    job = Job(
+        suite=(side.suites / f"{cases[0].suite}.py").resolve(),
+        cases=tuple(cases),
+        backend=pairing.backend,
+        index=pairing.index,
+        round=number,
+        seed=pairing.seed,
+        budget=pairing.budget,
+        affinity=pairing.affinity,
+    )
+    return {**job.to_json(), "type": "turns"}
