@@ -227,7 +227,7 @@ class Latency:
 
     def _take(self, track: Track) -> tuple[list[float], float]:
         """Readings of one turn, and the seconds they took; a track that the device cannot take stops."""
-        length = track.share * min(TURN, self.budget.min_time / BLOCK)
+        length = track.share * min(TURN, self.budget.min_time / FEWEST)
         wanted = max(1, min(MOST, round(length / track.seconds) if track.seconds > 0 else MOST))
         began = self._backend.now()
         try:

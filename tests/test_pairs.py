@@ -1,0 +1,193 @@
+"""Pairs of processes that take turns: what they measure, and what becomes of a side that fails."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from dsbench.gate import Outcome
+from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy, confirm, settle
+from dsbench.pairs import Pair, Pairing, Side, measure_pair
+from dsbench.records import Case
+from dsbench.registry import load
+from dsbench.versus import Versus
+
+SUITE = """
+import os, time
+from dsbench.backends.fake import spend
+from dsbench.registry import benchmark
+
+
+def steady(x):
+    spend(1e-3)
+    return x
+
+
+def other(x):
+    {body}
+    return x
+
+
+def right(x):
+    return x
+
+
+@benchmark(candidates={{"steady": steady, "other": other}}, baseline="steady", oracle=right)
+def echo(device, seed):
+    return {{"x": [1.0]}}
+"""
+QUICK = Pairing("fake", timeout=20.0, seconds=0.0)
+POLICY = PairedPolicy()
+
+
+def side(folder: Path, name: str, body: str = "spend(1e-3)") -> Side:
+    """A folder with one suite, whose second candidate does what `body` says."""
+    (folder / name).mkdir()
+    (folder / name / "echoes.py").write_text(SUITE.format(body=body))
+    return Side(name, folder / name)
+
+
+def cases(of: Side) -> list[Case]:
+    found = load(of.suites / "echoes.py").benchmarks["echo"]
+    return found.cases("fake", quick=False)
+
+
+def both(folder: Path, body: str) -> tuple[Side, Side]:
+    return side(folder, "a"), side(folder, "b", body)
+
+
+def test_a_pair_tells_the_ratio_of_the_second_side_to_the_first(tmp_path: Path) -> None:
+    sides = both(tmp_path, "spend(1.25e-3)")
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, QUICK)}
+    assert found["echoes.echo.steady"].log_ratio == pytest.approx(0.0, abs=1e-9)
+    assert found["echoes.echo.other"].log_ratio == pytest.approx(math.log(1.25))
+    assert found["echoes.echo.other"].seconds == pytest.approx((1e-3, 1.25e-3))
+
+
+def test_a_control_holds_the_first_side_against_itself(tmp_path: Path) -> None:
+    sides = both(tmp_path, "spend(2e-3)")
+    name = "echoes.echo.other"
+    found = list(measure_pair(sides, cases(sides[0]), 0, QUICK, frozenset({name})))
+    (control,) = [pair for pair in found if pair.control]
+    assert (control.case, control.log_ratio) == (name, pytest.approx(0.0, abs=1e-9))
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ("os.abort()", "crashed", "SIGABRT"),
+        ("raise ValueError('no luck')", "error", "no luck"),
+        ("return [2.0]", "wrong", "tolerance"),
+        ("os._exit(7)", "crashed", "exit code 7"),
+    ],
+)
+def test_a_failure_of_one_side_is_told_and_the_other_cases_go_on(
+    tmp_path: Path, body: str, status: str, told: str
+) -> None:
+    sides = both(tmp_path, body)
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, QUICK)}
+    assert found["echoes.echo.steady"].problems == {}
+    ((where, (how, why)),) = found["echoes.echo.other"].problems.items()
+    assert (where, how) == (1, status)
+    assert told in why
+
+
+def test_a_side_that_never_ends_is_ended_and_told(tmp_path: Path) -> None:
+    sides = both(tmp_path, "time.sleep(60)")
+    slow = Pairing("fake", timeout=3.0, seconds=0.0)
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, slow)}
+    assert found["echoes.echo.other"].problems[1][0] == "timeout"
+    assert found["echoes.echo.steady"].problems == {}
+
+
+def test_a_suite_that_cannot_be_imported_on_one_side_breaks_all_its_cases(tmp_path: Path) -> None:
+    sides = both(tmp_path, "spend(1e-3)")
+    wanted = cases(sides[0])
+    (sides[1].suites / "echoes.py").write_text("import no_such_module")
+    found = list(measure_pair(sides, wanted, 0, QUICK))
+    assert [set(pair.problems) for pair in found] == [{1}, {1}]
+
+
+def test_an_alarm_is_confirmed_by_fresh_pairs_and_the_rest_settled_at_the_first_look(tmp_path: Path) -> None:
+    sides = both(tmp_path, "spend(1.05e-3)")
+    kept: list[tuple[Pair, bool]] = []
+    versus = Versus(sides, cases(sides[0]), QUICK, POLICY, 600.0, lambda *pair: kept.append(pair))
+    versus.run()
+    worse, same = versus.verdicts()
+    assert (worse.outcome, worse.case.candidate) == (Outcome.WORSE, "other")
+    assert f"{CONFIRMING} fresh pairs confirm it" in worse.reason
+    assert worse.change is not None
+    assert worse.change.value == pytest.approx(0.05)
+    assert (same.outcome, same.case.candidate) == (Outcome.SAME, "steady")
+    assert sum(confirming for _, confirming in kept) == CONFIRMING
+    assert [verdict.outcome for verdict in versus.controls()] == [Outcome.SAME]
+
+
+CASE = Case("s", "b", "c")
+
+
+def pairs(ratios: list[float]) -> list[Pair]:
+    return [
+        Pair(CASE.name, number, seconds=(1.0, math.exp(ratio)), log_ratio=ratio)
+        for number, ratio in enumerate(ratios)
+    ]
+
+
+def spread(centre: float, width: float, count: int = LOOKS[0]) -> list[Pair]:
+    return pairs([centre + width * (number / (count - 1) - 0.5) for number in range(count)])
+
+
+@pytest.mark.parametrize(
+    ("centre", "width", "outcome"),
+    [
+        (0.05, 0.01, Outcome.WORSE),
+        (-0.05, 0.01, Outcome.BETTER),
+        (0.0, 0.01, Outcome.SAME),
+        (0.005, 0.001, Outcome.SAME),
+        (0.03, 0.2, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_verdict_follows_from_where_the_interval_lies(
+    centre: float, width: float, outcome: Outcome
+) -> None:
+    assert settle(CASE, spread(centre, width), POLICY).outcome is outcome
+
+
+def test_an_inconclusive_verdict_says_how_many_more_pairs_it_would_take() -> None:
+    found = settle(CASE, spread(0.015, 0.06), POLICY)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "more pairs would decide" in found.reason
+    assert "they could show" in found.reason
+
+
+def test_a_few_pairs_are_too_few_whatever_they_say() -> None:
+    assert settle(CASE, pairs([0.5] * 5), POLICY).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_case_that_only_the_old_side_can_measure_is_broken_and_only_the_new_one_is_new() -> None:
+    for where, outcome in ((1, Outcome.BROKEN), (0, Outcome.NEW)):
+        trouble = Pair(CASE.name, 0, problems={where: ("crashed", "died")})
+        assert settle(CASE, [*spread(0.0, 0.01), trouble], POLICY).outcome is outcome
+    trouble = Pair(CASE.name, 0, problems={0: ("crashed", "died"), 1: ("crashed", "died")})
+    assert settle(CASE, [trouble], POLICY).outcome is Outcome.INCONCLUSIVE
+
+
+def test_an_alarm_that_does_not_recur_does_not_fail() -> None:
+    alarm = settle(CASE, spread(0.05, 0.01), POLICY)
+    (found,) = confirm([alarm], {CASE.name: spread(0.0, 0.01, CONFIRMING)}, POLICY)
+    assert found.outcome is Outcome.SAME
+    assert "did not confirm" in found.reason
+
+
+def test_an_alarm_that_was_not_measured_again_is_inconclusive() -> None:
+    (found,) = confirm([settle(CASE, spread(0.05, 0.01), POLICY)], {}, POLICY)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "not measured again" in found.reason
+
+
+def test_what_is_kept_of_a_pair_without_numbers_has_none() -> None:
+    row = Pair(CASE.name, 0, problems={1: ("crashed", "died")}).to_json()
+    assert (row["log_ratio"], row["seconds"], row["problems"]) == (None, None, {"1": ["crashed", "died"]})
