@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dsbench.cli.exits import RefusedError
 from dsbench.cli.options import (
     backend_option,
     core_list,
@@ -93,6 +94,7 @@ def compare(a: str, b: str, verbose: bool, style: str, output: Path | None, **op
         code = interruption or exit_code(verdicts, options["strict"])
         write(render_verdicts(verdicts, style, exit_code=code, verbose=verbose), output)
         sys.exit(code)
+    _refuse_options_of_measuring(click.get_current_context())
     from dsbench.environment import difference
 
     recorded = history_of(options["results"])
@@ -110,3 +112,13 @@ def compare(a: str, b: str, verbose: bool, style: str, output: Path | None, **op
     )
     write(text, output)
     sys.exit(code)
+
+
+def _refuse_options_of_measuring(context: click.Context) -> None:
+    """Two stored runs are compared whole, so that an option that chooses or measures would be ignored."""
+    stored = {"a", "b", "results", "style", "output", "verbose"}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE and parameter.name not in stored:
+            named = parameter.opts[0] if isinstance(parameter, click.Option) else "SUITE"
+            raise RefusedError(f"{named} needs --measure: without it, two stored runs are compared whole")
