@@ -75,7 +75,7 @@ Examples:
 @backend_option
 @click.option("-v", "--verbose", is_flag=True, help="List the cases that are the same, too.")
 @results_option
-@format_option("table", "markdown", "json")
+@format_option("table", "markdown", "json", "junit", "github")
 @output_option
 def compare(a: str, b: str, verbose: bool, style: str, output: Path | None, **options: Any) -> None:
     """Compare B with A: what became better or worse. Both are runs, or with --measure revisions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,8 @@ from dsbench.cli.options import format_option, output_option, results_option, wr
 from dsbench.cli.references import history_of, newest, resolve
 
 if TYPE_CHECKING:
-    from dsbench.records import Measurement
+    from dsbench.gate import Verdict
+    from dsbench.records import Measurement, Run
 
 
 @click.command(
@@ -22,7 +24,9 @@ Examples:
   dsbench gate                               the newest run against the previous commit
   dsbench gate --baseline main               against what was recorded for a git revision
   dsbench gate --baseline before             against a run saved with dsbench run --save before
-  dsbench gate --format markdown -o gate.md  for a comment on a pull request"""
+  dsbench gate --accept                      from now on a case of this run that is absent is missing
+  dsbench gate --format markdown -o gate.md  for a comment on a pull request
+  dsbench gate --format github               annotations of a workflow's run"""
 )
 @click.argument("reference", default="", metavar="[RUN]")
 @click.option(
@@ -53,11 +57,16 @@ Examples:
     show_default=True,
     help="A case that is surely no further than this from before is the same.",
 )
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Write the cases of the run to a file of the results; one that is absent later is missing.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 5 when something is inconclusive.")
 @click.option("--allow-unlike", is_flag=True, help="Judge although the runs are of different devices.")
 @click.option("-v", "--verbose", is_flag=True, help="List the cases that are the same, too.")
 @results_option
-@format_option("table", "markdown", "json")
+@format_option("table", "markdown", "json", "junit", "github")
 @output_option
 def gate(reference: str, baseline: str, **options: Any) -> None:
     """Judge the newest run (or RUN) against the previous commit of each series.
@@ -73,6 +82,9 @@ def gate(reference: str, baseline: str, **options: Any) -> None:
     new = resolve(reference, recorded) if reference else newest(recorded)
     if new is None:
         raise NothingMeasuredError("there is no run to judge: `dsbench run` makes one")
+    if options["accept"]:
+        click.echo(f"expected from now on: the cases in {_accept(new, options['results'])}", err=True)
+        return
     past = earlier(recorded, new)
     usual: dict[tuple[str, str], float] = {}
     if baseline:
@@ -95,6 +107,7 @@ def gate(reference: str, baseline: str, **options: Any) -> None:
     before = expected(_wanted(before, options), new)
     policy = Policy(options["min_effect"], options["margin"], strict=options["strict"])
     verdicts = judge(after, before, policy, usual)
+    verdicts = [*_absent(new, options, {verdict.case.name for verdict in verdicts}), *verdicts]
     code = exit_code(verdicts, policy.strict)
     if new.suite_errors:
         for suite, message in new.suite_errors.items():
@@ -109,6 +122,29 @@ def gate(reference: str, baseline: str, **options: Any) -> None:
     )
     write(text, options["output"])
     sys.exit(code)
+
+
+def _accept(run: Run, results: Path) -> Path:
+    from dsbench.expected import ExpectedError, accept
+
+    try:
+        return accept(run, results)
+    except ExpectedError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _absent(run: Run, options: dict[str, Any], judged: set[str]) -> list[Verdict]:
+    """Expected cases that neither the run nor what it is held against has."""
+    from dsbench.expected import ExpectedError, absent
+    from dsbench.gate import Outcome, Verdict
+    from dsbench.registry import select
+
+    try:
+        cases = select(absent(run, options["results"]), options["filters"], options["excludes"])
+    except ExpectedError as error:
+        raise RefusedError(str(error)) from None
+    reason = "expected, and not in the run; `dsbench gate --accept` after a run retires it"
+    return [Verdict(Outcome.MISSING, case, reason=reason) for case in cases if case.name not in judged]
 
 
 def _wanted(measurements: Any, options: dict[str, Any]) -> list[Measurement]:

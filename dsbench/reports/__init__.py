@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "markdown", "html")
 """What `render` can make of a run."""
 
-VERDICT_FORMATS = ("table", "json", "markdown")
+VERDICT_FORMATS = ("table", "json", "markdown", "junit", "github")
 """What `render_verdicts` can make of verdicts."""
 
 
@@ -87,4 +87,12 @@ def render_verdicts(
             from dsbench.reports.markdown import verdicts_markdown
 
             return verdicts_markdown(verdicts, difference, kernels)
+        case "junit":
+            from dsbench.reports.as_junit import verdicts_junit
+
+            return verdicts_junit(verdicts, strict=exit_code == 5)
+        case "github":
+            from dsbench.reports.as_annotations import verdicts_annotations
+
+            return verdicts_annotations(verdicts)
     raise ValueError(f"no format '{style}' for verdicts; use one of {', '.join(VERDICT_FORMATS)}")

@@ -34,6 +34,12 @@ def counts(verdicts: Iterable[Verdict]) -> str:
     return ", ".join(f"{found[o]} {o}" for o in Outcome if found[o]) or "nothing was compared"
 
 
+def sentence(verdict: Verdict) -> str:
+    """A verdict's numbers and reason in one line, for places that have no table."""
+    numbers = f"{verdict.metric} {units.change(verdict.change)}" if verdict.change else verdict.metric
+    return ": ".join(clean(part) for part in (numbers, verdict.reason) if part)
+
+
 def unit_of(verdict: Verdict) -> str:
     """The unit of a verdict's numbers; empty when it is about a metric that no longer exists."""
     metric = METRICS.get(verdict.metric)
