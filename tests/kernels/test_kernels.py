@@ -1,0 +1,165 @@
+"""The fused kernels against attention in float64 over the same selection."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from reference_models.attention import dense, fused, triton_decode, triton_select
+from reference_models.attention.inputs import qkv
+from reference_models.attention.precision import tolerance
+from reference_models.attention.selection import Selection
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+# Triton's interpreter multiplies no bfloat16.
+HALF = "bfloat16" if torch.cuda.is_available() else "float16"
+BLOCK = 16
+
+SHAPES = {
+    "odd length": {"Nq": 75, "Nk": 75},
+    "behind a cache": {"Nq": 19, "Nk": 83},
+    "one query": {"Nq": 1, "Nk": 83},
+}
+
+
+def draw(Nq: int, Nk: int, heads: int, kv_heads: int, dtype: str, batch: int = 1) -> dict[str, torch.Tensor]:
+    """Structured q, k and v of 32 numbers a head, q being the last Nq of Nk positions."""
+    whole = [qkv(Nk, 32, dtype, DEVICE, seed, heads=heads) for seed in range(batch)]
+    q, k, v = (torch.cat([each[name] for each in whole]) for name in ("q", "k", "v"))
+    return {"q": q[:, :, Nk - Nq :].contiguous(), "k": k[:, :kv_heads], "v": v[:, :kv_heads]}
+
+
+def error(actual: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((actual.double() - expected.double()).norm() / expected.double().norm())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("causal", "dtype"), [(True, "float32"), (False, "float32"), (True, HALF)])
+def test_what_is_selected_is_attended_to_exactly(shape: str, causal: bool, dtype: str) -> None:
+    inputs = draw(**SHAPES[shape], heads=2, kv_heads=1, dtype=dtype)
+    budget = {"causal": causal, "block": BLOCK, "keep": 0.25, "least": 3}
+    selection = fused.select(inputs["q"], inputs["k"], **budget)
+    expected = dense.oracle(**inputs, causal=causal, selection=selection)
+    assert error(fused.attention(**inputs, **budget), expected) <= tolerance(dtype)
+    assert error(fused.attend(**inputs, causal=causal, selection=selection), expected) <= tolerance(dtype)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_gradients_are_those_of_dense_attention_over_the_selection(causal: bool) -> None:
+    inputs = draw(40, 75, heads=2, kv_heads=1, dtype="float32")
+    budget = {"causal": causal, "block": BLOCK, "keep": 0.25, "least": 3}
+    selection = fused.select(inputs["q"], inputs["k"], **budget)
+    wanted = [tensor.requires_grad_() for tensor in inputs.values()]
+    out = fused.attention(**inputs, **budget)
+    given = torch.randn_like(out)
+    found = torch.autograd.grad(out, wanted, given)
+    expected = dense.oracle(**inputs, causal=causal, selection=selection)
+    right = torch.autograd.grad(expected, wanted, given.double())
+    assert max(error(one, other) for one, other in zip(found, right, strict=True)) <= tolerance("float32")
+
+
+def test_sequences_of_a_batch_may_have_different_lengths() -> None:
+    inputs = draw(20, 50, heads=2, kv_heads=1, dtype="float32", batch=3)
+    lengths = torch.tensor([50, 33, 20], device=DEVICE)
+    budget = {"causal": True, "block": BLOCK, "keep": 0.25, "least": 3, "lengths": lengths}
+    selection = fused.select(inputs["q"], inputs["k"], **budget)
+    expected = dense.oracle(**inputs, causal=True, selection=selection, lengths=lengths)
+    wanted = [tensor.requires_grad_() for tensor in inputs.values()]
+    out = fused.attention(**inputs, **budget)
+    assert error(out.detach(), expected) <= tolerance("float32")
+    given = torch.randn_like(out)
+    right = dense.oracle(**inputs, causal=True, selection=selection, lengths=lengths)
+    pairs = zip(
+        torch.autograd.grad(out, wanted, given),
+        torch.autograd.grad(right, wanted, given.double()),
+        strict=True,
+    )
+    assert max(error(one, other) for one, other in pairs) <= tolerance("float32")
+
+
+@pytest.mark.parametrize("rows", [16, 64])
+def test_a_selection_that_somebody_else_made_is_attended_to_in_any_order(rows: int) -> None:
+    inputs = draw(96, 96, heads=4, kv_heads=4, dtype="float32")
+    count = -(-96 // rows)
+    scores = torch.rand(1, 2, count, 6, generator=torch.Generator().manual_seed(0))
+    found = scores.topk(4)
+    selection = Selection(found.indices.to(DEVICE), (found.values > 0.3).to(DEVICE), BLOCK, rows)
+    expected = dense.oracle(**inputs, causal=False, selection=selection)
+    out = fused.attend(**inputs, causal=False, selection=selection)
+    assert error(out, expected) <= tolerance("float32")
+
+
+def test_a_query_without_a_key_gets_zeros() -> None:
+    inputs = draw(32, 32, heads=2, kv_heads=2, dtype="float32")
+    # The first tile's only block lies wholly in its future.
+    indices = torch.tensor([1, 1], device=DEVICE).view(1, 1, 2, 1)
+    selection = Selection(indices, torch.ones_like(indices, dtype=torch.bool), BLOCK, BLOCK)
+    out = fused.attend(**inputs, causal=True, selection=selection)
+    assert bool((out[:, :, :16] == 0).all())
+    assert bool(out[:, :, 16:].isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", ["float32", HALF])
+def test_the_chosen_blocks_are_those_with_the_largest_products_of_averages(dtype: str) -> None:
+    inputs = draw(96, 96, heads=2, kv_heads=1, dtype=dtype)
+    selection = fused.select(inputs["q"], inputs["k"], causal=True, block=BLOCK, keep=0.5, least=3)
+    queries, keys = (
+        inputs[name].view(1, -1, 6, BLOCK, 32).float().mean(3).to(getattr(torch, dtype)).double()
+        for name in ("q", "k")
+    )
+    scores = queries @ keys.repeat_interleave(2, 1).mT
+    for head in range(2):
+        for tile in range(6):
+            picked = set(selection.indices[0, head, tile][selection.valid[0, head, tile]].tolist())
+            assert {0, tile} <= picked <= set(range(tile + 1))
+            assert len(picked) == min(tile + 1, 3)
+            others = [block for block in range(tile + 1) if block not in picked]
+            free = [block for block in picked if block not in (0, tile)]
+            if others and free:
+                row = scores[0, head, tile]
+                assert float(row[free].min()) >= float(row[others].max()) * (1 - 1e-3) - 1e-3
+
+
+def test_a_new_token_attends_to_the_pages_that_look_most_alike() -> None:
+    heads, kv_heads, capacity, page, wanted = 4, 2, 128, 16, 4
+    inputs = draw(1, capacity, heads, kv_heads, "float32", batch=2)
+    q, k, v = inputs["q"], inputs["k"].contiguous(), inputs["v"].contiguous()
+    lengths = torch.tensor([capacity, 77], dtype=torch.int32, device=DEVICE)
+    means = k.view(2, kv_heads, -1, page, 32).mean(3)
+    out = triton_decode.decode(q, k, v, means, lengths, page, wanted)
+    for row, length in enumerate(lengths.tolist()):
+        used = -(-length // page)
+        for head in range(heads):
+            scores = means[row, head // 2, :used] @ q[row, head, 0]
+            scores[0] = scores[-1] = math.inf
+            rows = torch.cat(
+                [torch.arange(p * page, (p + 1) * page) for p in scores.topk(wanted).indices.tolist()]
+            )
+            rows = rows[rows < length].to(DEVICE)
+            products = k[row, head // 2, rows].double() @ q[row, head, 0].double() / math.sqrt(32)
+            expected = products.softmax(0) @ v[row, head // 2, rows].double()
+            assert error(out[row, head, 0], expected) <= tolerance("float32")
+
+
+def test_what_the_kernels_cannot_do_is_refused_in_a_line() -> None:
+    inputs = draw(32, 32, heads=2, kv_heads=2, dtype="float32")
+    indices = torch.zeros(1, 1, 2, 1, dtype=torch.int64, device=DEVICE)
+    selection = Selection(indices, torch.ones_like(indices, dtype=torch.bool), 24, 16)
+    with pytest.raises(ValueError, match="block=24 is no power of two"):
+        fused.attend(**inputs, causal=True, selection=selection)
+    with pytest.raises(ValueError, match="can be ranked"):
+        triton_select.select(
+            inputs["q"].expand(1, 2, 32, 32).contiguous(),
+            torch.zeros(1, 2, 16 * 3000, 32),
+            True,
+            16,
+            16,
+            0.1,
+            2,
+        )
+    with pytest.raises(ValueError, match="ask for 2 or more"):
+        triton_decode.decode(
+            inputs["q"][:, :, :1], inputs["k"], inputs["v"], inputs["k"][:, :, :2], indices, 16, 1
+        )
