@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -87,6 +88,22 @@ class Backend(ABC):
         Raises:
             UnsupportedError: this family cannot flush its cache, or cannot loop cold.
         """
+
+    @cached_property
+    def flush_time(self) -> float:
+        """Seconds that a reading with a flushed cache takes beside its call, measured once a process.
+
+        Raises:
+            UnsupportedError: this family cannot flush its cache.
+        """
+
+        def nothing() -> None:
+            """Leaves of a cold reading only the flush."""
+
+        self.time(nothing, 1, cold=True)  # makes what the flush reads
+        began = self.now()
+        self.time(nothing, 1, cold=True)
+        return self.now() - began
 
     def launch(self, call: Callable[[], Any], samples: int) -> list[float]:
         """Seconds that the host is busy with one call while the device has nothing else to do, a number
