@@ -68,6 +68,7 @@ def over_cache(name: str, memory: str = "cache_bytes", quick: bool = False) -> C
             work=f"{MODELS}.token_topk:work_gathered",
         ),
         "block_topk": sparse("block_topk", "attention", "SHARE"),
+        "block_wide": sparse("block_topk", "wide", "WIDE"),
         "block_fixed": sparse("block_topk", "fixed", "FIXED"),
         "flex_blocks": sparse("flex_blocks"),
         "moba": sparse("moba"),
@@ -107,6 +108,7 @@ def prefill(N: int, D: int, dtype: str, causal: bool, device: str, seed: int) ->
 @benchmark(
     candidates={
         "block_topk": selecting("block_topk", "SHARE", quick=True),
+        "block_wide": selecting("block_topk", "WIDE"),
         "block_fixed": selecting("block_topk", "FIXED"),
         "moba": selecting("moba"),
         "nsa": selecting("nsa"),
@@ -146,6 +148,7 @@ def select(N: int, D: int, dtype: str, causal: bool, device: str, seed: int) -> 
             ("gathered", "selection", True),
             ("masked", "masked", True),
             ("flex_blocks", "flex_blocks", False),
+            ("fused", "fused", False),
         )
     },
     baseline="gathered",

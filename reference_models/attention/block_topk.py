@@ -17,8 +17,8 @@ tokens must be kept: Xiao et al., "Efficient Streaming Language Models with Atte
 A causal query never sees a later key or value, but it shares its choice of blocks with all queries of its
 block, later ones too: right for prompts, and not the same as one token at a time.
 
-It is written to be read. In separate operators the scores pass through memory, so that on a GPU a fused
-dense kernel stays ahead of it; to turn the skipped work into time there takes a fused kernel.
+Written in separate operators it stays behind a fused dense kernel on a GPU, however few keys it attends to;
+where Triton has kernels (`fused`: CUDA and ROCm), these do both the selecting and the attending.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from functools import partial
 
 import torch
 
+from reference_models.attention import fused
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
 from reference_models.attention.pages import Pages
@@ -44,17 +45,27 @@ def attention(
     v: torch.Tensor,
     causal: bool,
     block: int = BLOCK,
+    rows: int = BLOCK,
     budget: Budget = EIGHTH,
     lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attention over the selected blocks. N need not be a multiple of the block."""
-    selection = select(q, k, causal, block, block, budget, lengths)
+    check_shapes(q, k, lengths)
+    if fused.ranks(q, k, block, rows, budget):
+        return fused.attention(q, k, v, causal, block, rows, budget, lengths)
+    selection = select(q, k, causal, block, rows, budget, lengths)
     return attend(q, k, v, causal, selection, lengths)
 
 
 def fixed(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
     """The same with sixteen blocks for each block of queries."""
     return attention(q, k, v, causal, budget=SIXTEEN)
+
+
+def wide(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """The same with one choice for each 128 queries, which keep a GPU's matrix units busy where heads are
+    wide."""
+    return attention(q, k, v, causal, rows=2 * BLOCK)
 
 
 @torch.no_grad()
@@ -83,6 +94,8 @@ def select(
         ValueError: the shapes do not fit each other.
     """
     check_shapes(q, k, lengths)
+    if pages is None and fused.ranks(q, k, block, rows, budget):
+        return fused.select(q, k, causal, block, rows, budget, lengths)
     queries = means(q, rows, None if lengths is None else lengths.clamp(max=q.shape[2]))
     keys = means(k, block, lengths) if pages is None else pages.mean
     scores = queries @ share_heads(keys, q.shape[1]).mT
@@ -98,3 +111,4 @@ def scoring(rows: int, block: int, N: int, D: int, causal: bool) -> float:
 
 SHARE = Method(select, partial(scoring, BLOCK, BLOCK), BLOCK, BLOCK, EIGHTH)
 FIXED = Method(select, partial(scoring, BLOCK, BLOCK), BLOCK, BLOCK, SIXTEEN)
+WIDE = Method(select, partial(scoring, 2 * BLOCK, BLOCK), BLOCK, 2 * BLOCK, EIGHTH)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reference_models.attention import block_topk, nsa, quest, sdpa, window
+from reference_models.attention import block_topk, fused, nsa, quest, sdpa, window
 from reference_models.attention import dense as formula
 from reference_models.attention import flex as compiled
 from reference_models.attention.inputs import HEADS, qkv
@@ -83,7 +83,9 @@ class Sparse:
         return self.selector(q, k, True, block=PAGE, rows=1, budget=self.budget, **given)
 
     def attention(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pages: Pages) -> torch.Tensor:
-        """Selecting and attending."""
+        """Selecting and attending, in Triton's kernels where they rank as this method does."""
+        if self.selector is block_topk.select and fused.ranks(q, k, PAGE, PAGE, self.budget):
+            return fused.decode(q, k, v, pages.mean, PAGE, self.budget)
         return attend(q, k, v, True, self.select(q, k, pages))
 
     def reference(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pages: Pages) -> torch.Tensor:

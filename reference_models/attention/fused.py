@@ -11,10 +11,14 @@ from typing import Any
 
 import torch
 
-from reference_models.attention.selection import Selection
+from reference_models.attention.ranking import Budget
+from reference_models.attention.selection import Selection, check
 
 SMALLEST, WIDEST = 16, 256
 """Sizes of heads that the kernels take, powers of two between them."""
+
+MOST_BLOCKS = 2048
+"""Blocks of keys whose scores one warp can hold at once."""
 
 
 def unusable(q: torch.Tensor, block: int, rows: int) -> str | None:
@@ -33,27 +37,26 @@ def unusable(q: torch.Tensor, block: int, rows: int) -> str | None:
     return None
 
 
+def ranks(q: torch.Tensor, k: torch.Tensor, block: int, rows: int, budget: Budget) -> bool:
+    """Whether the kernels can choose blocks by averages under a budget."""
+    from_both_ends = (budget.sinks, budget.local) == (1, 1)
+    return from_both_ends and unusable(q, block, rows) is None and -(-k.shape[2] // block) <= MOST_BLOCKS
+
+
 def attention(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
     causal: bool,
     block: int,
-    keep: float,
-    least: int,
+    rows: int,
+    budget: Budget,
     lengths: torch.Tensor | None = None,
-    rows: int | None = None,
 ) -> torch.Tensor:
-    """Block top-k as `block_topk.attention`, in four launches; `rows` queries share a choice, by default as
-    many as a block has tokens."""
-    from reference_models.attention import triton_select
-
-    rows = rows or block
-    lengths = None if lengths is None else lengths.to(q.device, torch.int32)
-    indices, counts = triton_select.select(
-        q.detach().contiguous(), k.detach().contiguous(), causal, block, rows, keep, least, lengths
-    )
-    return _Attend.apply(q, k, v, indices, counts, causal, block, rows, lengths)  # type: ignore[no-any-return, no-untyped-call]
+    """`block_topk.attention` in four launches. Arguments as there; `ranks` says whether it can be done."""
+    lengths = _int32(q, lengths)
+    chosen = _chosen(q, k, causal, block, rows, budget, lengths)
+    return _attended(q, k, v, *chosen, causal, block, rows, lengths)
 
 
 def select(
@@ -61,19 +64,12 @@ def select(
     k: torch.Tensor,
     causal: bool,
     block: int,
-    keep: float,
-    least: int,
+    rows: int,
+    budget: Budget,
     lengths: torch.Tensor | None = None,
-    rows: int | None = None,
 ) -> Selection:
     """The selection that `attention` attends to."""
-    from reference_models.attention import triton_select
-
-    rows = rows or block
-    lengths = None if lengths is None else lengths.to(q.device, torch.int32)
-    indices, counts = triton_select.select(
-        q.detach().contiguous(), k.detach().contiguous(), causal, block, rows, keep, least, lengths
-    )
+    indices, counts = _chosen(q, k, causal, block, rows, budget, _int32(q, lengths))
     valid = torch.arange(indices.shape[-1], device=q.device) < counts[..., None]
     return Selection(indices.long().masked_fill(~valid, 0), valid, block, rows)
 
@@ -89,16 +85,59 @@ def attend(
     """`selection.attend` for any selection of blocks, whoever made it.
 
     Raises:
-        ValueError: the kernels cannot do it; the message says why.
+        ValueError: the shapes do not fit each other.
+        NotImplementedError: the kernels cannot do it; the message says why.
     """
+    check(q, k, v, selection)
     if reason := unusable(q, selection.block, selection.rows):
-        raise ValueError(f"no fused attention over selected blocks: {reason}")
-    lengths = None if lengths is None else lengths.to(q.device, torch.int32)
+        raise NotImplementedError(f"no fused attention over selected blocks: {reason}")
     # The kernels want the blocks that count first and in order.
     behind = torch.iinfo(torch.int32).max
     indices = selection.indices.int().masked_fill(~selection.valid, behind).sort(-1).values
     counts = selection.valid.sum(-1, dtype=torch.int32)
-    return _Attend.apply(q, k, v, indices, counts, causal, selection.block, selection.rows, lengths)  # type: ignore[no-any-return, no-untyped-call]
+    sizes = selection.block, selection.rows
+    return _attended(q, k, v, indices, counts, causal, *sizes, _int32(q, lengths))
+
+
+def decode(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    means: torch.Tensor,
+    page: int,
+    budget: Budget,
+    lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """One new query a sequence over the pages of its cache that a budget gives it, in two launches.
+
+    Args:
+        q: of shape (B, H, 1, D); k, v of shape (B, Hkv, N, D).
+        means: averages of the pages of keys, of shape (B, Hkv, ⌈N/page⌉, D).
+        page: tokens of a page, a power of two.
+        lengths: tokens in each cache, (B,); all N by default.
+    """
+    from reference_models.attention import triton_decode
+
+    wanted = budget.of(means.shape[2])
+    return triton_decode.decode(q, k, v, means, page, wanted, _int32(q, lengths))
+
+
+def _int32(q: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor | None:
+    return None if lengths is None else lengths.to(q.device, torch.int32)
+
+
+def _chosen(
+    q: torch.Tensor, k: torch.Tensor, causal: bool, block: int, rows: int, budget: Budget, lengths: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    from reference_models.attention import triton_select
+
+    q, k = q.detach().contiguous(), k.detach().contiguous()
+    return triton_select.select(q, k, causal, block, rows, budget.keep, budget.least, lengths)
+
+
+def _attended(*given: Any) -> torch.Tensor:
+    out: torch.Tensor = _Attend.apply(*given)  # type: ignore[no-untyped-call]
+    return out
 
 
 class _Attend(torch.autograd.Function):

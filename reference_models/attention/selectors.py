@@ -28,6 +28,7 @@ SELECTORS: dict[str, Callable[..., Selection]] = {
 
 METHODS: dict[str, Method] = {
     "block_topk": block_topk.SHARE,
+    "block_wide": block_topk.WIDE,
     "block_fixed": block_topk.FIXED,
     "moba": moba.METHOD,
     "nsa": nsa.METHOD,

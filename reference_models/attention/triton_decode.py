@@ -14,8 +14,8 @@ import torch
 import triton
 import triton.language as tl
 
-from reference_models.attention.triton_attend import sharer
-from reference_models.attention.triton_select import MOST_BLOCKS, choose
+from reference_models.attention.triton_attend import length_of, sharer
+from reference_models.attention.triton_select import choose
 
 
 @triton.jit
@@ -37,12 +37,12 @@ def _scores(
 @triton.jit
 def _decode(
     q, k, v, scores, lengths, out, capacity, pages, wanted, heads, kv_heads, scale,
-    PADDED: tl.constexpr, PAGE: tl.constexpr, D: tl.constexpr,
+    PADDED: tl.constexpr, PAGE: tl.constexpr, D: tl.constexpr, LENGTHS: tl.constexpr,
 ):  # fmt: skip
     """One query: its pages, and attention over them."""
     head = tl.program_id(0)
     kv_head = sharer(head, heads, kv_heads).to(tl.int64)
-    length = tl.load(lengths + head // heads)
+    length = length_of(lengths, head, heads, capacity, LENGTHS)
     used = (length + PAGE - 1) // PAGE
     page = tl.arange(0, PADDED)
     score = tl.load(scores + head.to(tl.int64) * pages + page, mask=page < used, other=float("-inf"))
@@ -78,31 +78,25 @@ def decode(
     k: torch.Tensor,
     v: torch.Tensor,
     means: torch.Tensor,
-    lengths: torch.Tensor,
     page: int,
     wanted: int,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attention of one new query a sequence over `wanted` pages of its cache.
 
     Args:
-        q: contiguous, of shape (B, H, 1, D); D a power of two.
-        k, v: contiguous caches of shape (B, Hkv, capacity, D), the query's own key and value already in them.
+        q: of shape (B, H, 1, D); D a power of two.
+        k, v: caches of shape (B, Hkv, capacity, D), the query's own key and value already in them.
         means: averages of the full pages of keys, of shape (B, Hkv, ⌈capacity/page⌉, D); others are not read
             into any score.
-        lengths: tokens in each cache, int32 of shape (B,), at least 1.
         page: tokens of a page, a power of two.
-        wanted: pages that a query gets, the first and the newest among them.
-
-    Raises:
-        ValueError: there are more pages than a program can hold, or `wanted` is less than 2.
+        wanted: pages that a query gets, the first and the newest among them; at least 2.
+        lengths: tokens in each cache, int32 of shape (B,), at least 1; the capacity by default.
     """
     batch, heads, _, D = q.shape
+    q, k, v, means = (x.contiguous() for x in (q, k, v, means))
     kv_heads, capacity = k.shape[1:3]
     pages = means.shape[2]
-    if pages > MOST_BLOCKS:
-        raise ValueError(f"{capacity} keys in pages of {page} are {pages} pages; {MOST_BLOCKS} can be ranked")
-    if wanted < 2:
-        raise ValueError(f"{wanted} page a query cannot hold the first and the newest: ask for 2 or more")
     scores = q.new_empty((batch, heads, pages), dtype=torch.float32)
     part = 32
     _scores[(triton.cdiv(pages, part), batch * heads)](
@@ -112,6 +106,7 @@ def decode(
     _decode[(batch * heads,)](
         q, k, v, scores, lengths, out, capacity, pages, wanted, heads, kv_heads,
         math.log2(math.e) / math.sqrt(D),
-        PADDED=max(16, triton.next_power_of_2(pages)), PAGE=page, D=D, num_warps=4, num_stages=3,
+        PADDED=max(16, triton.next_power_of_2(pages)), PAGE=page, D=D, LENGTHS=lengths is not None,
+        num_warps=4, num_stages=3,
     )  # fmt: skip
     return out

@@ -16,9 +16,6 @@ import triton.language as tl
 
 from reference_models.attention.triton_attend import length_of, sharer
 
-MOST_BLOCKS = 2048
-"""Blocks of keys whose scores one warp can hold at once."""
-
 PART = 64
 """Averages of queries, and of keys, whose products one program takes."""
 
@@ -156,23 +153,16 @@ def select(
 
     Returns:
         `indices`, ascending, and `counts`, as `triton_attend.forward` takes them.
-
-    Raises:
-        ValueError: there are more blocks than a program can hold.
     """
     batch, heads, Nq, D = q.shape
     kv_heads, Nk = k.shape[1:3]
     blocks, tiles = triton.cdiv(Nk, block), triton.cdiv(Nq, rows)
-    if blocks > MOST_BLOCKS:
-        raise ValueError(f"{Nk} keys in blocks of {block} are {blocks} blocks; {MOST_BLOCKS} can be ranked")
     # Averages are kept in the inputs' precision.
     queries, keys = q.new_empty((batch, heads, tiles, D)), k.new_empty((batch, kv_heads, blocks, D))
     _averages[(max(tiles, blocks), batch * (heads + kv_heads))](
         q, queries, Nq, tiles, batch * heads, k, keys, Nk, blocks, kv_heads, lengths,
         ROWS=rows, BLOCK=block, D=D, LENGTHS=lengths is not None, num_warps=4,
     )  # fmt: skip
-    # The first block and a tile's own are always among them.
-    least = max(least, 2 + -(-rows // block))
     slots = min(blocks, max(least, math.ceil(keep * blocks)))
     indices = torch.empty((batch, heads, tiles, slots), dtype=torch.int32, device=q.device)
     counts = torch.empty((batch, heads, tiles), dtype=torch.int32, device=q.device)

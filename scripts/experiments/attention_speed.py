@@ -32,17 +32,16 @@ from reference_models.attention import (
     fused,
     sdpa,
     triton_attend,
-    triton_decode,
     triton_select,
 )
 from reference_models.attention.inputs import HEADS, qkv
-from reference_models.attention.ranking import kept
+from reference_models.attention.ranking import EIGHTH, SIXTEEN
 
 LENGTHS = (1024, 2048, 4096, 16384, 65536)
 BLOCK = block_topk.BLOCK
 ROWS = {64: 64, 128: 128}
 """Queries that share a choice, by D: wide heads need wide tiles to keep the matrix units busy."""
-BUDGETS = {"12.5 %": {"keep": 0.125, "least": 4}, "16 blocks": {"keep": 0.0, "least": 16}}
+BUDGETS = {"12.5 %": EIGHTH, "16 blocks": SIXTEEN}
 DENSE = ("sdpa_cudnn", "sdpa_flash", "flex")
 Call = Callable[[], Any]
 
@@ -57,10 +56,12 @@ def calls(inputs: dict[str, torch.Tensor]) -> dict[str, Call]:
     }
     rows = ROWS[q.shape[-1]]
     for name, budget in BUDGETS.items():
-        chosen = triton_select.select(q, k, True, BLOCK, rows, **budget)
+        chosen = triton_select.select(q, k, True, BLOCK, rows, budget.keep, budget.least)
         found |= {
-            f"block_topk {name}": partial(fused.attention, q, k, v, True, BLOCK, **budget, rows=rows),
-            f"block_topk {name}, select": partial(triton_select.select, q, k, True, BLOCK, rows, **budget),
+            f"block_topk {name}": partial(fused.attention, q, k, v, True, BLOCK, rows, budget),
+            f"block_topk {name}, select": partial(
+                triton_select.select, q, k, True, BLOCK, rows, budget.keep, budget.least
+            ),
             f"block_topk {name}, attend": partial(triton_attend.forward, q, k, v, True, *chosen, BLOCK, rows),
         }
     if peer := _peer(inputs):
@@ -83,10 +84,10 @@ def _peer(inputs: dict[str, torch.Tensor]) -> Call | None:
 
 def limit(name: str, N: int, rows: int) -> float | None:
     """How many times fewer blocks than dense causal attention has."""
-    for budget, numbers in BUDGETS.items():
-        if budget in name and "select" not in name:
+    for number, budget in BUDGETS.items():
+        if number in name and "select" not in name:
             seen = range(rows // BLOCK, N // BLOCK + 1, rows // BLOCK)
-            return sum(seen) / sum(kept(blocks, numbers["keep"], numbers["least"]) for blocks in seen)
+            return sum(seen) / sum(budget.of(blocks) for blocks in seen)
     return None
 
 
@@ -152,7 +153,7 @@ def prefill(backend: Backend, rate: float, samples: int) -> list[dict[str, Any]]
 
 def decode(backend: Backend, samples: int) -> list[dict[str, Any]]:
     """One token for 16 sequences with a cache of 65,536 keys each, 16 pages of 64 selected."""
-    batch, N, D, pages = 16, 65536, 64, 16
+    batch, N, D, pages = 16, 65536, 64, SIXTEEN.least
     draw = torch.Generator(backend.device).manual_seed(0)
     q = torch.randn(batch, HEADS, 1, D, device=backend.device, dtype=torch.bfloat16, generator=draw)
     k, v = (
@@ -160,12 +161,11 @@ def decode(backend: Backend, samples: int) -> list[dict[str, Any]]:
         for _ in range(2)
     )
     means = k.view(batch, HEADS, -1, BLOCK, D).mean(3)
-    lengths = torch.full((batch,), N, dtype=torch.int32, device=backend.device)
     wanted: dict[str, Call] = {
         "sdpa": lambda: scaled_dot_product_attention(q, k, v),
         "sdpa_flash": lambda: sdpa.flash(q, k, v, False),
         "sdpa_cudnn": lambda: sdpa.cudnn(q, k, v, False),
-        "16 pages of 64": lambda: triton_decode.decode(q, k, v, means, lengths, BLOCK, pages),
+        "16 pages of 64": lambda: fused.decode(q, k, v, means, BLOCK, SIXTEEN),
     }
     seconds = replayed(backend, wanted, samples)
     best = min(found for name, found in seconds.items() if isinstance(found, float) and "sdpa" in name)

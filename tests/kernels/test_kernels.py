@@ -7,15 +7,18 @@ import math
 import pytest
 import torch
 
-from reference_models.attention import dense, fused, triton_decode, triton_select
+from reference_models.attention import block_topk, dense, fused
 from reference_models.attention.inputs import qkv
+from reference_models.attention.pages import summarise
 from reference_models.attention.precision import tolerance
+from reference_models.attention.ranking import Budget
 from reference_models.attention.selection import Selection
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # Triton's interpreter multiplies no bfloat16.
 HALF = "bfloat16" if torch.cuda.is_available() else "float16"
 BLOCK = 16
+QUARTER = Budget(keep=0.25, least=3)
 
 SHAPES = {
     "odd length": {"Nq": 75, "Nk": 75},
@@ -39,20 +42,20 @@ def error(actual: torch.Tensor, expected: torch.Tensor) -> float:
 @pytest.mark.parametrize(("causal", "dtype"), [(True, "float32"), (False, "float32"), (True, HALF)])
 def test_what_is_selected_is_attended_to_exactly(shape: str, causal: bool, dtype: str) -> None:
     inputs = draw(**SHAPES[shape], heads=2, kv_heads=1, dtype=dtype)
-    budget = {"causal": causal, "block": BLOCK, "keep": 0.25, "least": 3}
-    selection = fused.select(inputs["q"], inputs["k"], **budget)
+    choice = {"causal": causal, "block": BLOCK, "rows": BLOCK, "budget": QUARTER}
+    selection = fused.select(inputs["q"], inputs["k"], **choice)
     expected = dense.oracle(**inputs, causal=causal, selection=selection)
-    assert error(fused.attention(**inputs, **budget), expected) <= tolerance(dtype)
+    assert error(fused.attention(**inputs, **choice), expected) <= tolerance(dtype)
     assert error(fused.attend(**inputs, causal=causal, selection=selection), expected) <= tolerance(dtype)
 
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_gradients_are_those_of_dense_attention_over_the_selection(causal: bool) -> None:
     inputs = draw(40, 75, heads=2, kv_heads=1, dtype="float32")
-    budget = {"causal": causal, "block": BLOCK, "keep": 0.25, "least": 3}
-    selection = fused.select(inputs["q"], inputs["k"], **budget)
+    choice = {"causal": causal, "block": BLOCK, "rows": BLOCK, "budget": QUARTER}
+    selection = fused.select(inputs["q"], inputs["k"], **choice)
     wanted = [tensor.requires_grad_() for tensor in inputs.values()]
-    out = fused.attention(**inputs, **budget)
+    out = fused.attention(**inputs, **choice)
     given = torch.randn_like(out)
     found = torch.autograd.grad(out, wanted, given)
     expected = dense.oracle(**inputs, causal=causal, selection=selection)
@@ -63,11 +66,11 @@ def test_gradients_are_those_of_dense_attention_over_the_selection(causal: bool)
 def test_sequences_of_a_batch_may_have_different_lengths() -> None:
     inputs = draw(20, 50, heads=2, kv_heads=1, dtype="float32", batch=3)
     lengths = torch.tensor([50, 33, 20], device=DEVICE)
-    budget = {"causal": True, "block": BLOCK, "keep": 0.25, "least": 3, "lengths": lengths}
-    selection = fused.select(inputs["q"], inputs["k"], **budget)
+    choice = {"causal": True, "block": BLOCK, "rows": BLOCK, "budget": QUARTER, "lengths": lengths}
+    selection = fused.select(inputs["q"], inputs["k"], **choice)
     expected = dense.oracle(**inputs, causal=True, selection=selection, lengths=lengths)
     wanted = [tensor.requires_grad_() for tensor in inputs.values()]
-    out = fused.attention(**inputs, **budget)
+    out = fused.attention(**inputs, **choice)
     assert error(out.detach(), expected) <= tolerance("float32")
     given = torch.randn_like(out)
     right = dense.oracle(**inputs, causal=True, selection=selection, lengths=lengths)
@@ -104,7 +107,9 @@ def test_a_query_without_a_key_gets_zeros() -> None:
 @pytest.mark.parametrize("dtype", ["float32", HALF])
 def test_the_chosen_blocks_are_those_with_the_largest_products_of_averages(dtype: str) -> None:
     inputs = draw(96, 96, heads=2, kv_heads=1, dtype=dtype)
-    selection = fused.select(inputs["q"], inputs["k"], causal=True, block=BLOCK, keep=0.5, least=3)
+    selection = fused.select(
+        inputs["q"], inputs["k"], causal=True, block=BLOCK, rows=BLOCK, budget=Budget(0.5, 3)
+    )
     queries, keys = (
         inputs[name].view(1, -1, 6, BLOCK, 32).float().mean(3).to(getattr(torch, dtype)).double()
         for name in ("q", "k")
@@ -128,7 +133,7 @@ def test_a_new_token_attends_to_the_pages_that_look_most_alike() -> None:
     q, k, v = inputs["q"], inputs["k"].contiguous(), inputs["v"].contiguous()
     lengths = torch.tensor([capacity, 77], dtype=torch.int32, device=DEVICE)
     means = k.view(2, kv_heads, -1, page, 32).mean(3)
-    out = triton_decode.decode(q, k, v, means, lengths, page, wanted)
+    out = fused.decode(q, k, v, means, page, Budget(keep=0, least=wanted), lengths)
     for row, length in enumerate(lengths.tolist()):
         used = -(-length // page)
         for head in range(heads):
@@ -147,19 +152,18 @@ def test_what_the_kernels_cannot_do_is_refused_in_a_line() -> None:
     inputs = draw(32, 32, heads=2, kv_heads=2, dtype="float32")
     indices = torch.zeros(1, 1, 2, 1, dtype=torch.int64, device=DEVICE)
     selection = Selection(indices, torch.ones_like(indices, dtype=torch.bool), 24, 16)
-    with pytest.raises(ValueError, match="block=24 is no power of two"):
+    with pytest.raises(NotImplementedError, match="block=24 is no power of two"):
         fused.attend(**inputs, causal=True, selection=selection)
-    with pytest.raises(ValueError, match="can be ranked"):
-        triton_select.select(
-            inputs["q"].expand(1, 2, 32, 32).contiguous(),
-            torch.zeros(1, 2, 16 * 3000, 32),
-            True,
-            16,
-            16,
-            0.1,
-            2,
-        )
-    with pytest.raises(ValueError, match="ask for 2 or more"):
-        triton_decode.decode(
-            inputs["q"][:, :, :1], inputs["k"], inputs["v"], inputs["k"][:, :, :2], indices, 16, 1
-        )
+
+
+def test_the_method_takes_the_kernels_where_they_rank_as_it_does() -> None:
+    inputs = draw(75, 75, heads=2, kv_heads=1, dtype="float32")
+    q, k = inputs["q"], inputs["k"]
+    assert fused.ranks(q, k, BLOCK, BLOCK, QUARTER)
+    assert not fused.ranks(q, k, BLOCK, 1, QUARTER)
+    assert not fused.ranks(q, k, BLOCK, BLOCK, Budget(keep=0.25, least=3, local=2))
+    assert not fused.ranks(q, k.expand(1, 1, 75, 32).repeat(1, 1, 500, 1), BLOCK, BLOCK, QUARTER)
+    plainly = block_topk.select(q, k, True, BLOCK, BLOCK, QUARTER, pages=summarise(k, BLOCK))
+    by_kernel = block_topk.select(q, k, True, BLOCK, BLOCK, QUARTER)
+    keys = slice(0, 75)
+    assert torch.equal(plainly.mask(keys, 75), by_kernel.mask(keys, 75))
