@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ def main() -> None:
         # A pair that would outlast the limit is not begun.
         while number < options.pairs and start + longest <= options.limit:
             for pair in measure_pair(sides, cases, number, pairing):
+                if pair.problems:
+                    sys.exit(f"error: {pair.case}: {dict(pair.problems)}")
                 print(dump({**pair.to_json(), "start": start, "at": time.monotonic() - began}), file=out)
             end = time.monotonic() - began
             start, longest, number = end, max(longest, end - start), number + 1

@@ -1,0 +1,124 @@
+"""Prints the figures of `replay.py` as the tables of docs/ab.md.
+
+python scripts/experiments/ab_tables.py docs/experiments/ab.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+NEIGHBOUR = {False: "quiet", True: "busy"}
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints Markdown."""
+    print("| " + " | ".join(columns) + " |")
+    print("| " + " | ".join("---" for _ in columns) + " |")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def share(row: Row, of: str, all_of: str) -> str:
+    """Percent, with as many digits as the number of comparisons carries."""
+    percent = 100 * row[of] / row[all_of]
+    return f"{percent:.2f}" if row[all_of] >= 5000 and percent < 10 else f"{percent:.0f}"
+
+
+def cells(rows: Iterable[Row]) -> list[tuple[str, bool]]:
+    """Machines, quiet and busy."""
+    return sorted({(row["machine"], row["busy"]) for row in rows})
+
+
+def origin(found: list[Row]) -> None:
+    print("## What was recorded\n")
+    columns = ["machine", "neighbour", "kernel", "second side does", "streams", "pairs", "s a pair"]
+    rows = [
+        [
+            *(row["machine"], NEIGHBOUR[row["busy"]], row["kernel"]),
+            f"{row['real']:.1%} more" if row["real"] else "the same",
+            *(str(row["streams"]), str(row["pairs"]), f"{row['seconds_a_pair']:.2f}"),
+            *(f"{row['slower_percent']:+.2f} %", f"{row['scatter_percent']:.2f} %"),
+        ]
+        for row in sorted(found, key=lambda r: (r["machine"], r["busy"], r["kernel"], r["real"]))
+    ]
+    table([*columns, "and takes longer by", "scatter of pairs"], rows)
+
+
+def rules(found: list[Row], machine: str, busy: bool) -> None:
+    here = [row for row in found if (row["machine"], row["busy"]) == (machine, busy)]
+    kernels = sorted({row["kernel"] for row in here})
+    for design, title in (("after", "one side after the other"), ("turns", "in turns")):
+        for pairs in sorted({row["pairs"] for row in here}):
+            print(f"### {machine}, {NEIGHBOUR[busy]}, {title}, the time of {pairs} pairs\n")
+            these = [row for row in here if (row["design"], row["pairs"]) == (design, pairs)]
+            reals = sorted({(row["kernel"], row["real"]) for row in these if row["real"]})
+            named = [f"{kernel}, real {real:.1%}" for kernel, real in reals]
+            lines = []
+            for rule in dict.fromkeys(row["rule"] for row in these):
+                mine = [row for row in these if row["rule"] == rule]
+                line = [rule]
+                for kernel in kernels:
+                    some = [row for row in mine if row["kernel"] == kernel and not row["real"]]
+                    some.sort(key=lambda row: row["injected"])
+                    line.append("/".join(share(row, "worse", "comparisons") for row in some) or "–")
+                for kernel, real in reals:
+                    some = [row for row in mine if (row["kernel"], row["real"]) == (kernel, real)]
+                    line.append("".join(share(row, "worse", "comparisons") for row in some) or "–")
+                lines.append(line)
+            table(["rule", *kernels, *named], lines)
+
+
+def draws(found: list[Row]) -> None:
+    print("## dsbench, pairs in any order: alarms, and those that fresh pairs confirm\n")
+    columns = ["machine", "neighbour", "kernel", "slower", "draws", "alarms", "confirmed"]
+    rows = [
+        [
+            *(row["machine"], NEIGHBOUR[row["busy"]], row["kernel"]),
+            f"{row['real'] + row['injected']:.1%}{' real' if row['real'] else ''}",
+            *(str(row["draws"]), f"{share(row, 'alarms', 'draws')} %"),
+            f"{row['confirmed']} ({share(row, 'confirmed', 'draws')} %)",
+        ]
+        for row in sorted(
+            found, key=lambda r: (r["machine"], r["busy"], r["kernel"], r["real"] + r["injected"])
+        )
+    ]
+    table(columns, rows)
+    nothing = [row for row in found if not row["real"] + row["injected"]]
+    of = sum(row["draws"] for row in nothing)
+    for what in ("alarms", "confirmed"):
+        count = sum(row[what] for row in nothing)
+        print(f"false {what}: {count} of {of} ({count / of:.3%})")
+    print()
+
+
+def suites(found: list[Row]) -> None:
+    print("## 200 cases, 5 of them slower\n")
+    columns = ["machine", "neighbour", "slower", "comparisons", "alarms", "slower found", "others"]
+    rows = [
+        [
+            *(row["machine"], NEIGHBOUR[row["busy"]], f"{row['injected']:.0%}", str(row["comparisons"])),
+            *(str(row["alarms"]), f"{row['slower_found']} of {5 * row['comparisons']}", str(row["wrong"])),
+            str(row["all_and_nothing_else"]),
+        ]
+        for row in found
+    ]
+    table([*columns, "all 5 and nothing else"], rows)
+
+
+def main() -> None:
+    result = json.loads(Path(sys.argv[1]).read_text())
+    origin(result["recorded"])
+    for machine, busy in cells(result["rows"]):
+        rules(result["rows"], machine, busy)
+    draws(result["draws"])
+    suites(result["suites"])
+
+
+if __name__ == "__main__":
+    main()
