@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Records pairs of processes for scripts/experiments/replay.py, a stream a physical core, first without and
-# then with a noisy neighbour on each of them, and on CUDA beside them where it is there:
+# Records pairs of processes for scripts/experiments/replay.py, a stream a physical core: every other core has
+# a noisy neighbour. Where there is CUDA, it is recorded beside them, first without and then with one.
 #   scripts/record_ab.sh OUT [SECONDS]
-# Leaves at most four files in OUT (quiet and noisy, of the cores and of the device) and what was printed.
+# Leaves at most four files in OUT (of the cores and of the device, quiet and noisy) and what was printed.
 set -uo pipefail
 out=${1:?a folder for the files}
 seconds=${2:-500}
@@ -31,22 +31,31 @@ PYTHON
 cuda=$("$python" -c 'from dsbench.backends import BACKENDS; print(int(BACKENDS["cuda"].availability().usable))')
 echo "cores ${cores[*]}, CUDA $cuda"
 
-for neighbour in off on; do
-  name=$([ $neighbour = on ] && echo noisy || echo quiet)
-  common=(--neighbour $neighbour --pairs 1000 --limit $((seconds / 2 - 15)))
+record() { # NAME NEIGHBOUR CORE SECONDS [OPTION ...]
+  "$python" scripts/experiments/record.py "$streams/$1-$3.jsonl.gz" --neighbour "$2" --core "$3" --limit "$4" \
+    --pairs 1000 "${@:5}"
+}
+
+{
   # The last core starts the processes, and is CUDA's; with one or two cores there is none to spare.
   last=$((${#cores[@]} > 2 ? ${#cores[@]} - 1 : ${#cores[@]}))
-  for core in "${cores[@]:0:last}"; do
-    "$python" scripts/experiments/record.py "$streams/cpu-$name-$core.jsonl.gz" --core "$core" "${common[@]}" &
+  for place in $(seq 0 $((last - 1))); do
+    if [ $((place % 2)) = 0 ]; then
+      record cpu-quiet off "${cores[place]}" $((seconds - 20)) &
+    else
+      record cpu-noisy on "${cores[place]}" $((seconds - 20)) &
+    fi
   done
   if [ "$cuda" = 1 ]; then
-    "$python" scripts/experiments/record.py "$streams/cuda-$name.jsonl.gz" --backend cuda \
-      --core "${cores[-1]}" --kernels matmul softmax "${common[@]}" &
+    record cuda-quiet off "${cores[-1]}" $((seconds / 2 - 20)) --backend cuda --kernels matmul softmax
+    record cuda-noisy on "${cores[-1]}" $((seconds / 2 - 20)) --backend cuda --kernels matmul softmax
   fi
   wait
-  for device in cpu cuda; do
-    # Compressed files set behind each other are one.
-    cat "$streams/$device-$name"*.gz >"$out/$device-$name.jsonl.gz" 2>/dev/null || rm "$out/$device-$name.jsonl.gz"
-  done
-done 2>&1 | tee "$out/record_ab.txt"
+} 2>&1 | tee "$out/record_ab.txt"
+for name in cpu-quiet cpu-noisy cuda-quiet cuda-noisy; do
+  # Compressed files set behind each other are one.
+  if compgen -G "$streams/$name-*" >/dev/null; then
+    cat "$streams/$name"-* >"$out/$name.jsonl.gz"
+  fi
+done
 ls -l "$out"

@@ -42,10 +42,11 @@ def origin(found: list[Row]) -> None:
         [
             *(row["machine"], NEIGHBOUR[row["busy"]], row["kernel"]),
             f"{row['real']:.1%} more" if row["real"] else "the same",
-            *(str(row["streams"]), str(row["pairs"]), f"{row['seconds_a_pair']:.2f}"),
+            *(str(row["streams"]), str(row["pairs"]), seconds),
             *(f"{row['slower_percent']:+.2f} %", f"{row['scatter_percent']:.2f} %"),
         ]
         for row in sorted(found, key=lambda r: (r["machine"], r["busy"], r["kernel"], r["real"]))
+        for seconds in [f"{row['seconds_a_pair']:.2f}" if row["seconds_a_pair"] else "–"]
     ]
     table([*columns, "and takes longer by", "scatter of pairs"], rows)
 
@@ -76,24 +77,27 @@ def rules(found: list[Row], machine: str, busy: bool) -> None:
 
 def draws(found: list[Row]) -> None:
     print("## dsbench, pairs in any order: alarms, and those that fresh pairs confirm\n")
-    columns = ["machine", "neighbour", "kernel", "slower", "draws", "alarms", "confirmed"]
+    columns = ["machine", "neighbour", "kernel", "slower", "clock", "draws", "alarms", "confirmed"]
     rows = [
         [
             *(row["machine"], NEIGHBOUR[row["busy"]], row["kernel"]),
             f"{row['real'] + row['injected']:.1%}{' real' if row['real'] else ''}",
-            *(str(row["draws"]), f"{share(row, 'alarms', 'draws')} %"),
+            *(row["clock"], str(row["draws"]), f"{share(row, 'alarms', 'draws')} %"),
             f"{row['confirmed']} ({share(row, 'confirmed', 'draws')} %)",
         ]
         for row in sorted(
-            found, key=lambda r: (r["machine"], r["busy"], r["kernel"], r["real"] + r["injected"])
+            found, key=lambda r: (r["machine"], r["busy"], r["kernel"], r["real"] + r["injected"], r["clock"])
         )
     ]
     table(columns, rows)
-    nothing = [row for row in found if not row["real"] + row["injected"]]
-    of = sum(row["draws"] for row in nothing)
-    for what in ("alarms", "confirmed"):
-        count = sum(row[what] for row in nothing)
-        print(f"false {what}: {count} of {of} ({count / of:.3%})")
+    for clock in sorted({row["clock"] for row in found}):
+        nothing = [row for row in found if row["clock"] == clock and not row["real"] + row["injected"]]
+        of = sum(row["draws"] for row in nothing)
+        counts = [sum(row[what] for row in nothing) for what in ("alarms", "confirmed")]
+        told = [
+            f"{count} {what} of {of}" for count, what in zip(counts, ("alarms", "confirmed"), strict=True)
+        ]
+        print(f"Nothing slower, {clock} clock: {', '.join(told)}.")
     print()
 
 

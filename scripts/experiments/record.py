@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Records pairs of processes, turn by turn")
     parser.add_argument("out", type=Path, help="file to write, *.jsonl.gz")
     parser.add_argument("--backend", default="cpu")
-    parser.add_argument("--core", type=int, help="keep both sides, and the neighbour, on this core")
+    parser.add_argument("--core", type=int, help="keep both sides, and a neighbour on the CPU, on it")
     parser.add_argument("--neighbour", choices=("on", "off"), default="off")
     parser.add_argument("--kernels", nargs="+", default=["matmul", "loop", "softmax"])
     parser.add_argument("--pairs", type=int, default=24, help="pairs of processes at most")
@@ -65,7 +65,8 @@ def main() -> None:
     cores = () if options.core is None else (options.core,)
     pairing = Pairing(options.backend, seed=options.core or 0, affinity=cores)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(options.out, "wt") as out, neighbour(options.backend, options.neighbour == "on", cores):
+    where = () if options.backend == "cuda" else cores  # one on the device must not take the host's time
+    with gzip.open(options.out, "wt") as out, neighbour(options.backend, options.neighbour == "on", where):
         print(dump(origin(options)), file=out)
         began, start, longest, number = time.monotonic(), 0.0, 0.0, 0
         # A pair that would outlast the limit is not begun.

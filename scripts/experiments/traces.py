@@ -34,10 +34,12 @@ class Cell:
 @dataclass
 class Stream:
     """Pairs of one case on one core, in the order in which they were taken; `seconds` is what the turns of
-    a pair took, both sides and everything between them."""
+    a pair took, both sides and everything between them (not known of the first case of a process), and
+    `processor` are the same pairs in processor time (none where a device computes)."""
 
     cell: Cell
     pairs: list[Turns] = field(default_factory=list)
+    processor: list[Turns] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
 
@@ -63,9 +65,11 @@ def _streams(rows: Iterable[dict[str, Any]]) -> Iterator[Stream]:
         _, kernel, share = row["case"].split(".")
         cell = Cell(origin["machine"], kernel, origin["neighbour"], SHARES[share])
         stream = streams.setdefault(row["case"], Stream(cell))
-        walls = np.array(row["turns"])[:, :, 0]
-        stream.pairs.append((walls[:, 0], walls[:, 1]))
-        # The first case of a pair waits for both processes to be ready, which is no time of its own.
+        turns = np.array(row["turns"])  # turn, side, wall clock or processor
+        stream.pairs.append((turns[:, 0, 0], turns[:, 1, 0]))
+        if origin["backend"] == "cpu":
+            stream.processor.append((turns[:, 0, 1], turns[:, 1, 1]))
+        # The first case comes after both processes were made ready, which takes longer.
         if last > row["start"]:
             stream.seconds.append(row["at"] - last)
         last = row["at"]
@@ -81,12 +85,13 @@ def _older(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Stream]:
         machine, busy = "2 shared cores", not name.startswith("quiet")
         cell = Cell(machine, {"pyloop": "loop"}.get(row["kernel"], row["kernel"]), busy, second / first - 1)
         stream = streams.setdefault(cell, Stream(cell))
-        taken: dict[int, tuple[list[float], list[float]]] = {}
-        for side, process, _, _, wall, _ in row["samples"]:
-            taken.setdefault(process, ([], []))[side].append(wall * 1e-9 / first)
+        taken: dict[int, tuple[list[Any], list[Any]]] = {}
+        for side, process, _, _, wall, processor in row["samples"]:
+            taken.setdefault(process, ([], []))[side].append((wall * 1e-9 / first, processor * 1e-9 / first))
         for process in sorted(taken):
-            a, b = taken[process]
-            turns = min(len(a), len(b))
-            stream.pairs.append((np.array(a[:turns]), np.array(b[:turns])))
-            stream.seconds.append(first * float(sum(a) + sum(b)))
+            turns = min(map(len, taken[process]))
+            a, b = (np.array(side[:turns]) for side in taken[process])
+            stream.pairs.append((a[:, 0], b[:, 0]))
+            stream.processor.append((a[:, 1], b[:, 1]))
+            stream.seconds.append(first * float(a[:, 0].sum() + b[:, 0].sum()))
     yield from streams.values()
