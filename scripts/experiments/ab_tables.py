@@ -43,12 +43,14 @@ def origin(found: list[Row]) -> None:
             *(row["machine"], NEIGHBOUR[row["busy"]], row["kernel"]),
             f"{row['real']:.1%} more" if row["real"] else "the same",
             *(str(row["streams"]), str(row["pairs"]), seconds),
-            *(f"{row['slower_percent']:+.2f} %", f"{row['scatter_percent']:.2f} %"),
+            *(f"{row['slower_percent']:+.2f} %", processor, f"{row['scatter_percent']:.2f} %"),
         ]
         for row in sorted(found, key=lambda r: (r["machine"], r["busy"], r["kernel"], r["real"]))
         for seconds in [f"{row['seconds_a_pair']:.2f}" if row["seconds_a_pair"] else "–"]
+        for told in [row["slower_by_processor_percent"]]
+        for processor in ["–" if told is None else f"{told:+.2f} %"]
     ]
-    table([*columns, "and takes longer by", "scatter of pairs"], rows)
+    table([*columns, "takes longer by", "in processor time", "scatter of pairs"], rows)
 
 
 def curve(some: list[Row], of: str, all_of: str) -> str:

@@ -130,6 +130,7 @@ def drawn(streams: Sequence[Stream], draws: int) -> Iterator[dict[str, Any]]:
 def recorded(streams: Sequence[Stream]) -> dict[str, Any]:
     """What there is of a cell: its pairs, how far they scatter, and what they say in the middle."""
     ratios = np.array([log_ratio(pair) for stream in streams for pair in stream.pairs])
+    processor = [log_ratio(pair) for stream in streams for pair in stream.processor]
     seconds = [taken for stream in streams for taken in stream.seconds]
     scatter = 1.4826 * float(np.median(np.abs(ratios - np.median(ratios))))
     return {
@@ -138,6 +139,7 @@ def recorded(streams: Sequence[Stream]) -> dict[str, Any]:
         "pairs": len(ratios),
         "seconds_a_pair": median(seconds) if seconds else None,
         "slower_percent": 100 * math.expm1(float(np.median(ratios))),
+        "slower_by_processor_percent": 100 * math.expm1(median(processor)) if processor else None,
         "scatter_percent": 100 * scatter,
     }
 
