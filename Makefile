@@ -12,11 +12,14 @@ bench: $(READY)  ## measure the quick points here, and show a table and a page
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
 
-check: $(READY)  ## lint, format, types, architecture
+check: $(READY)  ## lint, format, types, architecture, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows
 
 fix: $(READY)  ## mend what can be mended by machine
 	$(BIN)/ruff check --fix .

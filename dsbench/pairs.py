@@ -50,14 +50,15 @@ class Pairing:
     timeout: float = 120.0
     seconds: float = 0.5
     affinity: tuple[int, ...] = ()
-    budget: Budget = field(default_factory=lambda: Budget(0.1, 0.5, 0.05))
+    budget: Budget = field(default_factory=lambda: Budget(0.1, 0.5, 0.05, warm_only=True))
 
 
 @dataclass(frozen=True)
 class Pair:
     """What one pair of processes says of one case: median seconds a call of each side, the median log
-    ratio of B to A, and the same of processor time (None unless both sides are single-threaded).
-    `problems` holds, by side, the status and the reason of one that has no numbers."""
+    ratio of B to A, and the same of processor time (None unless both sides are single-threaded). `turns` are
+    what they come from, by side: wall-clock and processor seconds a call of each turn. `problems` holds, by
+    side, the status and the reason of one that has no numbers."""
 
     case: str
     number: int
@@ -65,6 +66,7 @@ class Pair:
     seconds: tuple[float, float] = (math.nan, math.nan)
     log_ratio: float = math.nan
     cpu_log_ratio: float | None = None
+    turns: Sequence[tuple[tuple[float, float], tuple[float, float]]] = ()
     problems: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -205,6 +207,7 @@ def _take_turns(
         seconds=(median(a[0] for a, _ in taken), median(b[0] for _, b in taken)),
         log_ratio=median(math.log(b[0] / a[0]) for a, b in taken),
         cpu_log_ratio=median(math.log(b[1] / a[1]) for a, b in taken) if single else None,
+        turns=taken,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dsbench.gate import Outcome
 from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy, confirm, settle
-from dsbench.pairs import Pair, Pairing, Side, measure_pair
+from dsbench.pairs import FEWEST, Pair, Pairing, Side, measure_pair
 from dsbench.records import Case
 from dsbench.registry import load
 from dsbench.versus import Versus
@@ -64,6 +64,13 @@ def test_a_pair_tells_the_ratio_of_the_second_side_to_the_first(tmp_path: Path) 
     assert found["echoes.echo.steady"].log_ratio == pytest.approx(0.0, abs=1e-9)
     assert found["echoes.echo.other"].log_ratio == pytest.approx(math.log(1.25))
     assert found["echoes.echo.other"].seconds == pytest.approx((1e-3, 1.25e-3))
+
+
+def test_a_pair_keeps_every_turn_it_comes_from(tmp_path: Path) -> None:
+    sides = both(tmp_path, "spend(1.25e-3)")
+    row = list(measure_pair(sides, cases(sides[0]), 0, QUICK))[1].to_json()
+    assert len(row["turns"]) == FEWEST
+    assert [[wall for wall, _ in turn] for turn in row["turns"]] == [[1e-3, 1.25e-3]] * FEWEST
 
 
 def test_a_control_holds_the_first_side_against_itself(tmp_path: Path) -> None:

@@ -119,6 +119,11 @@ def test_a_graph_is_timed_only_when_it_is_asked_for_and_where_there_are_none_a_n
     assert "latency_graph_stop" not in latency(lambda x: spend(1e-3), Budget(0.05, 0.25, 0.02)).notes
 
 
+def test_warm_readings_alone_are_taken_where_nothing_else_is_asked_for() -> None:
+    found = latency(lambda x: spend(1e-3), Budget(0.05, 0.25, 0.02, warm_only=True))
+    assert set(found.readings) == {"latency", "compile_time"}
+
+
 def test_cold_readings_are_a_metric_of_their_own() -> None:
     found = latency(lambda x: spend(1e-3), Budget(0.05, 0.25, 0.02))
     assert min(s.value for s in found.readings["latency_cold"]) > 1e-3

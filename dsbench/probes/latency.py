@@ -194,6 +194,8 @@ class Latency:
     def _plan(self, calls: int, seconds: float) -> Iterator[Track]:
         backend, call = self._backend, self._call
         yield Track(HOT, lambda n: backend.time(call, n, calls, lead=self._lead), calls, seconds)
+        if self.budget.warm_only:
+            return
         if seconds / calls > self.budget.max_time:
             self._notes[f"{COLD}_stop"] = "not taken: one call outlasts the time limit"
             return

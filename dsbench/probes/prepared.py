@@ -20,13 +20,14 @@ TIMED, BEFORE, AFTER = 0, 1, 2
 class Budget:
     """How long a probe may sample, in seconds, and the relative half-width of the median's interval
     at which it may stop. `once` asks for a single call: the same path, to see whether it works. `graph`
-    asks for the time of a replayed device graph, too."""
+    asks for the time of a replayed device graph, too; `warm_only` for nothing but warm readings."""
 
     min_time: float = 0.3
     max_time: float = 1.5
     max_noise: float = 0.02
     once: bool = False
     graph: bool = False
+    warm_only: bool = False
 
 
 class Workload:

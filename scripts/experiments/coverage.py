@@ -14,19 +14,18 @@ drift over minutes, which no three rounds in a row can know of.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import random
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from measuring import device, write
+from neighbour import neighbour
 
 from dsbench.metrics import numbered
 from dsbench.records import Run
@@ -35,34 +34,6 @@ from dsbench.stats.intervals import Estimate, of_rounds
 TOGETHER = 3
 LOTS = 200
 SUITES = Path(__file__).resolve().parent / "suites"
-
-
-def disturb(where: str, seed: int) -> None:
-    """Works and pauses for random times, until it is ended."""
-    import torch
-
-    draw = random.Random(seed)
-    left = torch.randn(2048, 2048, device=where)
-    while True:
-        end = time.monotonic() + draw.expovariate(1 / 0.3)
-        while time.monotonic() < end:
-            left @ left
-            if where != "cpu":
-                torch.cuda.synchronize()
-        time.sleep(draw.expovariate(1 / 0.6))
-
-
-@contextlib.contextmanager
-def neighbour(where: str, wanted: bool) -> Iterator[None]:
-    """Somebody else on the device, if wanted."""
-    command = [sys.executable, __file__, "--disturb", where]
-    process = subprocess.Popen(command) if wanted else None
-    try:
-        yield
-    finally:
-        if process:
-            process.kill()
-            process.wait()
 
 
 def measured(backend: str, rounds: int, min_time: float) -> Run:
@@ -124,10 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=51)
     parser.add_argument("--min-time", type=float, default=0.03)
     parser.add_argument("--neighbour", choices=("on", "off"), default="off")
-    parser.add_argument("--disturb", metavar="DEVICE", help="be the neighbour")
     options = parser.parse_args()
-    if options.disturb:
-        disturb(options.disturb, seed=0)
     backend = device(options.backend)
     with neighbour(backend.device, options.neighbour == "on"):
         rows = covered(measured(options.backend, options.rounds, options.min_time))

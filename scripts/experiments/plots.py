@@ -1,4 +1,4 @@
-"""Draws the experiments' results as pictures for METHODOLOGY.md.
+"""Draws the experiments' results as pictures for METHODOLOGY.md and docs.
 
 Needs `pip install kaleido` and a Chromium or Chrome, which plotly draws pictures with.
 
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"
+BLUE, ORANGE, GREY, GREEN, PURPLE = "#0072b2", "#d55e00", "#999999", "#009e73", "#cc79a7"
 
 
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -24,9 +25,11 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def save(figure: go.Figure, folder: Path, name: str) -> None:
+def save(figure: go.Figure, folder: Path, name: str, height: int = 420) -> None:
     """Writes a picture that is readable beside text."""
-    figure.update_layout(template="plotly_white", width=760, height=420, margin={"l": 70, "r": 20, "t": 50})
+    figure.update_layout(
+        template="plotly_white", width=760, height=height, margin={"l": 70, "r": 20, "t": 50}
+    )
     figure.write_image(folder / f"{name}.svg")
     print(folder / f"{name}.svg")
 
@@ -103,7 +106,52 @@ def coverage(folder: Path) -> None:
     save(figure, folder, "coverage")
 
 
+def ab(folder: Path) -> None:
+    """How often each rule calls a side slower, by how much slower it is: a panel a kernel and machine."""
+    lines = {
+        ("asv compare", "after"): GREY,
+        ("pyperf compare_to", "after"): ORANGE,
+        ("pytest-benchmark, mean:5%", "after"): GREEN,
+        ("U test, all samples", "turns"): PURPLE,
+        ("dsbench, confirmed", "turns"): BLUE,
+    }
+    found = [row for row in rows(folder, "ab") if row["pairs"] == 24 and not row["real"]]
+    places = sorted({(row["machine"], row["busy"]) for row in found})
+    kernels = sorted({row["kernel"] for row in found})
+    titles = [f"{kernel}, {m}, {'busy' if b else 'quiet'}" for m, b in places for kernel in kernels]
+    figure = make_subplots(
+        max(1, len(places)), max(1, len(kernels)), shared_xaxes=True, shared_yaxes=True, subplot_titles=titles
+    )
+    for at, (machine, busy) in enumerate(places):
+        for column, kernel in enumerate(kernels):
+            for (rule, design), colour in lines.items():
+                wanted = (machine, busy, kernel, rule, design)
+                some = [
+                    row
+                    for row in found
+                    if tuple(row[key] for key in ("machine", "busy", "kernel", "rule", "design")) == wanted
+                ]
+                figure.add_scatter(
+                    x=[f"{row['injected']:.0%}" for row in some],
+                    y=[100 * row["worse"] / row["comparisons"] for row in some],
+                    mode="lines+markers",
+                    name=f"{rule}, {'in turns' if design == 'turns' else 'A, then B'}",
+                    line={"color": colour},
+                    legendgroup=rule,
+                    showlegend=(at, column) == (0, 0),
+                    row=at + 1,
+                    col=column + 1,
+                )
+    figure.update_layout(
+        title="Called slower, in %, by how much the second side is slower (24 pairs)",
+        legend={"orientation": "h"},
+        title_yref="container",
+    )
+    figure.update_annotations(font_size=11)
+    save(figure, folder, "ab", height=160 + 200 * len(places))
+
+
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    for draw in (truth, agreement, coverage):
+    for draw in (truth, agreement, coverage, ab):
         draw(place)

@@ -1,119 +1,180 @@
-"""A/B rules on recorded traces: how often does each call side 1 slower, and how often is it?
+"""A/B rules on recorded pairs of processes: how often does each call the second side slower, and is it?
 
-Traces hold samples of two sides, 12 processes each, taken one side after the other (S) or in turns (I), with
-a known difference in the work of the two. Every rule sees the same samples: asv's own (`asv.util` and
-`asv_runner.statistics`, as `asv compare` uses them), Welch's t test and the U test on all samples, which is
-what pools a process's samples as if they were independent, and dsbench's on pairs. Slow-downs are injected by
-scaling side 1. One recording is one comparison; processes drawn with replacement make more of each.
+Every rule sees the same samples in the same time. A comparison is a block of pairs that follow each other in
+one stream. Its sides take turns; or one comes after the other, as it does where peers are used as they are
+shipped: then, both sides doing the same, all of the first half of the block's time is one side and all of the
+second half the other. Slow-downs are injected by scaling the second side, and some are real. Blocks of a
+stream overlap, so that their comparisons are not independent of each other.
 
-    python scripts/experiments/replay.py FOLDER --out docs/experiments
+What hundreds of blocks cannot show, how rarely dsbench is wrong after it has measured again, is drawn from
+the same pairs in any order (`draws`): pairs, not turns, are what is taken for independent.
+
+    python scripts/experiments/replay.py TRACES ... --out docs/experiments
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
+import os
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from asv.commands.compare import _is_result_better
-from asv_runner.statistics import compute_stats
-from scipy.stats import mannwhitneyu, ttest_ind
+import numpy as np
+from rules import RULES, Comparison, confirmed, screened
+from traces import Cell, Stream, log_ratio, read
 
 from dsbench.gate import Outcome
-from dsbench.paired_gate import LOOKS, PairedPolicy, settle
-from dsbench.pairs import Pair
-from dsbench.records import Case
+from dsbench.paired_gate import CONFIRMING, LOOKS
 
 INJECTED = (0.0, 0.01, 0.02, 0.05, 0.10)
-CASE = Case("recorded", "trace", "kernel")
-Processes = dict[int, dict[int, list[float]]]
-"""Seconds of each sample in order, by process and side."""
+PEERS = ("asv", "asv_runner", "pyperf", "pytest-benchmark")
 
 
-def processes(trace: dict[str, Any]) -> Processes:
-    found: Processes = defaultdict(lambda: {0: [], 1: []})
-    # A side's share of the work is its calls a batch: with more calls it is slower by as much.
-    for side, process, _, _, wall, _ in trace["samples"]:
-        found[process][side].append(wall * 1e-9 / trace["nums"][0])
-    return found
+def slowed(compared: Comparison, share: float) -> Comparison:
+    """The second side scaled by a share."""
+    return [(before, after * (1 + share)) for before, after in compared]
 
 
-def asv(drawn: list[dict[int, list[float]]], factor: float) -> bool:
-    """Worse by `asv compare`: its statistics and its default factor of 1.1."""
-    pooled = [[v * (factor if side else 1) for p in drawn for v in p[side]] for side in (0, 1)]
-    before, after = (compute_stats(values, 1) for values in pooled)
-    return bool(_is_result_better(before[0], after[0], (before[1], pooled[0]), (after[1], pooled[1]), 1.1))
+def one_after_the_other(block: Comparison) -> Comparison:
+    """A block of pairs whose sides did the same, as if one side had been measured before the other."""
+    processes = [np.asarray(side) for pair in block for side in pair]
+    half = len(processes) // 2
+    return list(zip(processes[:half], processes[half:], strict=True))
 
 
-def pooled_test(drawn: list[dict[int, list[float]]], factor: float, test: Any) -> bool:
-    """Worse by a test at 5 % that takes all samples for independent."""
-    before, after = ([v * (factor if side else 1) for p in drawn for v in p[side]] for side in (0, 1))
-    return bool(test(before, after) < 0.05 and median(after) > median(before))
+def blocks(streams: Sequence[Stream], pairs: int, wanted: int, draw: random.Random) -> Iterator[Any]:
+    """Some of the blocks of so many pairs, each with the pairs that are not in it, those of other streams
+    if there are enough."""
+    starts = [
+        (index, start)
+        for index, stream in enumerate(streams)
+        for start in range(len(stream.pairs) - pairs + 1)
+    ]
+    for index, start in draw.sample(starts, min(wanted, len(starts))):
+        block = streams[index].pairs[start : start + pairs]
+        others = [pair for other, stream in enumerate(streams) if other != index for pair in stream.pairs]
+        mine = streams[index].pairs[:start] + streams[index].pairs[start + pairs :]
+        yield block, others if len(others) >= CONFIRMING else others + mine
 
 
-def dsbench(drawn: list[dict[int, list[float]]], factor: float) -> bool:
-    """Worse at the first of dsbench's looks, before fresh pairs confirm it."""
-    pairs = []
-    for number, process in enumerate(drawn):
-        ratios = [
-            math.log(after * factor / before) for before, after in zip(process[0], process[1], strict=False)
-        ]
-        pairs.append(Pair(CASE.name, number, seconds=(1.0, 1.0), log_ratio=median(ratios)))
-    looks = [look for look in LOOKS if look <= len(pairs)]
-    found = (settle(CASE, pairs[:look], PairedPolicy()).outcome for look in looks)
-    return next((outcome for outcome in found if outcome is not Outcome.INCONCLUSIVE), None) is Outcome.WORSE
+def judged(streams: Sequence[Stream], wanted: int) -> Iterator[dict[str, Any]]:
+    """A row a slow-down, design, number of pairs and rule: how many comparisons it called slower."""
+    cell = streams[0].cell
+    draw = random.Random(0)
+    for pairs in (LOOKS[0], LOOKS[-1]):
+        counts: dict[tuple[str, float, str], list[int]] = defaultdict(lambda: [0, 0])
+
+        def count(design: str, injected: float, rule: str, says: bool, into: Any = counts) -> None:
+            into[design, injected, rule][0] += 1
+            into[design, injected, rule][1] += says
+
+        for block, others in blocks(streams, pairs, wanted, draw):
+            for injected in (0.0,) if cell.real else INJECTED:
+                compared = slowed(block, injected)
+                for rule, says in RULES.items():
+                    count("turns", injected, rule, says(compared))
+                    if not cell.real:
+                        count("after", injected, rule, says(slowed(one_after_the_other(block), injected)))
+                if len(others) >= CONFIRMING:
+                    fresh = draw.sample(others, CONFIRMING)
+                    ratios = [[log_ratio(p) + math.log1p(injected) for p in some] for some in (block, fresh)]
+                    count("turns", injected, "dsbench, confirmed", confirmed(*ratios))
+        for (design, injected, rule), (comparisons, worse) in counts.items():
+            told = {"design": design, "injected": injected, "pairs": pairs, "rule": rule}
+            yield {**asdict(cell), **told, "comparisons": comparisons, "worse": worse}
 
 
-RULES = {
-    "asv compare": asv,
-    "t test, all samples": lambda d, f: pooled_test(
-        d, f, lambda a, b: ttest_ind(a, b, equal_var=False).pvalue
-    ),
-    "U test, all samples": lambda d, f: pooled_test(d, f, lambda a, b: mannwhitneyu(a, b).pvalue),
-    "dsbench, screening": dsbench,
-}
+def drawn(streams: Sequence[Stream], draws: int) -> Iterator[dict[str, Any]]:
+    """A row a clock and slow-down: how many comparisons of pairs in any order dsbench called slower, at
+    first and after fresh pairs. (dsbench itself judges by the wall clock.)"""
+    cell = streams[0].cell
+    clocks = {
+        "wall": [log_ratio(pair) for stream in streams for pair in stream.pairs],
+        "processor": [log_ratio(pair) for stream in streams for pair in stream.processor],
+    }
+    enough = {name: ratios for name, ratios in clocks.items() if len(ratios) >= LOOKS[-1] + CONFIRMING}
+    draw = random.Random(0)
+    for (clock, ratios), injected in product(enough.items(), (0.0,) if cell.real else INJECTED):
+        # Whether a slow-down is found needs fewer draws than how rarely nothing is called one.
+        wanted = draws if not cell.real + injected else draws // 10
+        shifted = [ratio + math.log1p(injected) for ratio in ratios]
+        alarms = recurring = 0
+        for _ in range(wanted):
+            some = draw.sample(shifted, LOOKS[-1] + CONFIRMING)
+            alarm = screened(some[: LOOKS[-1]]).outcome is Outcome.WORSE
+            alarms += alarm
+            recurring += alarm and confirmed(some[: LOOKS[-1]], some[LOOKS[-1] :])
+        told = {
+            "clock": clock,
+            "injected": injected,
+            "draws": wanted,
+            "alarms": alarms,
+            "confirmed": recurring,
+        }
+        yield {**asdict(cell), **told}
+
+
+def recorded(streams: Sequence[Stream]) -> dict[str, Any]:
+    """What there is of a cell: its pairs, how far they scatter, and what they say in the middle."""
+    ratios = np.array([log_ratio(pair) for stream in streams for pair in stream.pairs])
+    processor = [log_ratio(pair) for stream in streams for pair in stream.processor]
+    seconds = [taken for stream in streams for taken in stream.seconds]
+    scatter = 1.4826 * float(np.median(np.abs(ratios - np.median(ratios))))
+    return {
+        **asdict(streams[0].cell),
+        "streams": len(streams),
+        "pairs": len(ratios),
+        "seconds_a_pair": median(seconds) if seconds else None,
+        "slower_percent": 100 * math.expm1(float(np.median(ratios))),
+        "slower_by_processor_percent": 100 * math.expm1(median(processor)) if processor else None,
+        "scatter_percent": 100 * scatter,
+    }
+
+
+def replayed(streams: Sequence[Stream], wanted: int, draws: int) -> dict[str, list[dict[str, Any]]]:
+    """Everything about one cell."""
+    return {
+        "recorded": [recorded(streams)],
+        "rows": list(judged(streams, wanted)),
+        "draws": list(drawn(streams, draws)),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A/B rules on recorded traces")
-    parser.add_argument("folder", type=Path, help="folder of *.jsonl.gz traces")
+    parser.add_argument("traces", type=Path, nargs="+", help="files, and folders of files, *.jsonl.gz")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
-    parser.add_argument("--draws", type=int, default=10, help="comparisons drawn from each recording")
+    parser.add_argument("--blocks", type=int, default=100, help="comparisons a cell for all rules")
+    parser.add_argument("--draws", type=int, default=10_000, help="comparisons a cell for dsbench alone")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args()
-    counted: Counter[tuple[str, ...]] = Counter()
-    total: Counter[tuple[str, ...]] = Counter()
-    draw = random.Random(0)
-    for path in sorted(options.folder.glob("*.jsonl.gz")):
-        with gzip.open(path, "rt") as lines:
-            for trace in map(json.loads, lines):
-                sides = list(processes(trace).values())
-                real = trace["nums"][1] / trace["nums"][0] - 1
-                machine = path.name.partition("_")[0]
-                for number in range(options.draws):
-                    drawn = sides if number == 0 else draw.choices(sides, k=len(sides))
-                    for injected in INJECTED if real == 0 else (0.0,):
-                        factor = 1 + injected
-                        for rule, says in RULES.items():
-                            key = (machine, trace["kernel"], trace["design"], f"{real + injected:.0%}", rule)
-                            total[key] += 1
-                            counted[key] += says(drawn, factor)
-    names = ("machine", "kernel", "design", "slower", "rule")
-    rows = [
-        {**dict(zip(names, key, strict=True)), "comparisons": total[key], "worse": counted[key]}
-        for key in sorted(total)
-    ]
+    cells: dict[Cell, list[Stream]] = defaultdict(list)
+    for stream in read(options.traces):
+        cells[stream.cell].append(stream)
+    result: dict[str, Any] = {"versions": {name: version(name) for name in PEERS}}
+    for name in ("recorded", "rows", "draws"):
+        result[name] = []
+    with ProcessPoolExecutor(options.jobs) as pool:
+        work = partial(replayed, wanted=options.blocks, draws=options.draws)
+        for found in pool.map(work, cells.values()):
+            print(*found["recorded"], flush=True)
+            for name, rows in found.items():
+                result[name] += rows
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "replay.json").write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-    for row in rows:
-        print(
-            *(str(row[name]).ljust(20) for name in names), f"{100 * row['worse'] / row['comparisons']:5.1f} %"
-        )
+    path = options.out / "ab.json"
+    path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    print(path)
 
 
 if __name__ == "__main__":
