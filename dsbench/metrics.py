@@ -58,6 +58,13 @@ def _largest(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
     return Estimate(max(sample.value for sample in samples))
 
 
+def _steepest(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate:
+    """The round with the largest slope, with the interval that was found in it."""
+    at = max(range(len(samples)), key=lambda index: samples[index].value)
+    low, high = (measurement.readings[f"leak_{end}"][at].value for end in ("low", "high"))
+    return Estimate(samples[at].value, low, high)
+
+
 def _flop_rate(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate | None:
     flops = measurement.work.flops
     seconds = of_rounds(by_round(samples))
@@ -178,6 +185,28 @@ METRICS: dict[str, Metric] = {
             meaning="most memory held at once during a call, beyond what its inputs hold",
             tolerance=0.02,
             resolution=2**18,
+        ),
+        Metric(
+            "leak_slope",
+            unit="B/step",
+            direction="lower",
+            probe="leak",
+            reading="leak_slope",
+            formula=_steepest,
+            meaning="bytes that the process holds more after every call",
+            tolerance=0.1,
+            resolution=256.0,
+        ),
+        Metric(
+            "leak_files",
+            unit="/step",
+            direction="lower",
+            probe="leak",
+            reading="leak_files",
+            formula=_largest,
+            meaning="file descriptors that stay open after every call",
+            tolerance=0.1,
+            resolution=0.05,
         ),
         Metric(
             "energy",

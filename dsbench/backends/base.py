@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dsbench.backends import held
 from dsbench.backends.condition import Condition
 from dsbench.backends.host_condition import host_condition
+from dsbench.backends.native import native_lines
+from dsbench.backends.objects import object_lines
 from dsbench.backends.profiling import Profile
 from dsbench.records import Device, Status
+
+Allocations = Callable[[Callable[[], Any], int], dict[str, float]]
+"""Takes a step and how often to take it; gives bytes a step that stay, by the line that asked for them."""
 
 
 class UnsupportedError(Exception):
@@ -153,6 +159,19 @@ class Backend(ABC):
         Raises:
             UnsupportedError: this family, or this operating system, cannot say.
         """
+
+    def held(self) -> dict[str, float]:
+        """Bytes that are handed out now, by allocators that count them to the byte; cheap enough to be
+        asked after every step."""
+        return held.exact()
+
+    def footprint(self) -> dict[str, float]:
+        """What is counted in coarse steps or slowly: bytes of whole pages or segments, open files."""
+        return held.footprint()
+
+    def allocations(self) -> dict[str, Allocations]:
+        """What can name the lines whose memory outlives a step, by what it sees."""
+        return {"objects of Python": object_lines, "native memory": native_lines}
 
     @abstractmethod
     def free_memory(self) -> int | None:

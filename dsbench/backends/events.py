@@ -6,14 +6,15 @@ import gc
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dsbench.backends import profiling
-from dsbench.backends.base import Availability, UnsupportedError
+from dsbench.backends.base import Allocations, Availability, UnsupportedError
 from dsbench.backends.condition import Condition
+from dsbench.backends.cuda_snapshot import block_lines
 from dsbench.backends.profiling import Profile
 from dsbench.backends.sensors import Sensors, ask
 from dsbench.backends.torch_backend import TorchBackend, find_devices
@@ -259,6 +260,16 @@ class EventBackend(TorchBackend):
         call()
         self.synchronize()
         return int(cuda.max_memory_allocated(self.index)) - before
+
+    def held(self) -> dict[str, float]:
+        return {**super().held(), "device": float(self.torch.cuda.memory_allocated(self.index))}
+
+    def footprint(self) -> dict[str, float]:
+        return {**super().footprint(), "reserved": float(self.torch.cuda.memory_reserved(self.index))}
+
+    def allocations(self) -> dict[str, Allocations]:
+        look = partial(block_lines, self.torch.cuda.memory, synchronize=self.synchronize)
+        return {"blocks of the device": look, **super().allocations()}
 
     def free_memory(self) -> int:
         """What the driver has left and what torch's allocator holds without using it."""

@@ -174,6 +174,12 @@ class FakeBackend(Backend):
         call()
         return _STATE.peak - before
 
+    def held(self) -> dict[str, float]:
+        return {"device": float(_STATE.held)}
+
+    def footprint(self) -> dict[str, float]:
+        return {}
+
     def free_memory(self) -> int:
         return MEMORY - _STATE.held
 

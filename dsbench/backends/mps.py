@@ -74,6 +74,12 @@ class MpsBackend(HostClockBackend):
         del call
         raise UnsupportedError("torch.mps says what is allocated now, but keeps no peak of it")
 
+    def held(self) -> dict[str, float]:
+        return {**super().held(), "device": float(self.torch.mps.current_allocated_memory())}
+
+    def footprint(self) -> dict[str, float]:
+        return {**super().footprint(), "reserved": float(self.torch.mps.driver_allocated_memory())}
+
     def free_memory(self) -> int:
         mps = self.torch.mps
         return max(0, int(mps.recommended_max_memory() - mps.driver_allocated_memory()))

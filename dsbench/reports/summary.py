@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from dsbench.metrics import evaluate
 from dsbench.records import Run, Status
 from dsbench.reports.plain import clean
 from dsbench.reports.rows import Group, plural
@@ -83,6 +84,14 @@ def warnings(run: Run, found: list[Group]) -> list[str]:
             f"{len(above)} {plural(len(above), 'case')} above the measured ceiling, {clean(name)} most "
             f"({percent(share)}): unless its data fit the cache, correct the work formula or measure the "
             "ceilings again, dsbench doctor --ceilings"
+        )
+    leaks = [m for m in run.measurements if m.notes.get("verdict") == "leak" and not m.notes.get("declared")]
+    if leaks:
+        worst = max(leaks, key=lambda m: evaluate(m)["leak_slope"].value)
+        place = f" at {clean(str(worst.notes['leak_at_1']))}" if "leak_at_1" in worst.notes else ""
+        said.append(
+            f"{len(leaks)} {plural(len(leaks), 'case')} leaking, {clean(worst.case.name)} most{place}: "
+            "docs/memory-leaks.md leads from here to the line"
         )
     if run.quick:
         said.append("quick points: not recorded in the history; run without --quick to record")
