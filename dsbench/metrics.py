@@ -84,6 +84,15 @@ def _reached(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate 
     return Estimate(floor / seconds.value, floor / seconds.high, floor / seconds.low)
 
 
+_SHARES = {
+    "device_busy": "share of the time in which the device worked at all; of cores, their processor time",
+    "kernel_busy": "share of the time in which kernels ran, by the profiler, when calls follow each other",
+    "sm_active": "share of the multiprocessors that had work, on average (NVML GPM)",
+    "sm_occupancy": "warps that were active over those that would fit (NVML GPM)",
+    "tensor_active": "share of the time in which tensor cores worked (NVML GPM)",
+    "dram_active": "share of the device memory's bandwidth (NVML GPM) or of its controller's time (amdsmi)",
+}
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -207,6 +216,29 @@ METRICS: dict[str, Metric] = {
             meaning="file descriptors that stay open after every call",
             tolerance=0.1,
             resolution=0.05,
+        ),
+        Metric(
+            "achieved",
+            unit="%",
+            direction="higher",
+            probe="utilisation",
+            reading="call",
+            formula=_reached,
+            meaning="share of the binding ceiling that calls in a row reach, launching included",
+            primary=False,
+        ),
+        *(
+            Metric(
+                name,
+                unit="%",
+                direction="higher",
+                probe="utilisation",
+                reading=name,
+                formula=_typical,
+                meaning=meaning,
+                primary=False,  # a better program may keep its device less busy
+            )
+            for name, meaning in _SHARES.items()
         ),
         Metric(
             "energy",

@@ -7,6 +7,7 @@ inputs of the blocks and computes what lies between anew on the way back: Chen, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +24,9 @@ def inputs(width: int, depth: int, batch: int, device: str, seed: int) -> dict[s
     draw = torch.Generator().manual_seed(seed)
 
     def weight(rows: int, columns: int) -> torch.Tensor:
-        drawn = torch.randn(rows, columns, generator=draw) / rows**0.5
-        return drawn.to(device).requires_grad_()
+        drawn = (torch.randn(rows, columns, generator=draw) / math.sqrt(rows)).to(device)
+        drawn.requires_grad_()
+        return drawn
 
     inside = WIDENED * width
     weights = [weight(*shape) for _ in range(depth) for shape in ((width, inside), (inside, width))]
@@ -33,7 +35,8 @@ def inputs(width: int, depth: int, batch: int, device: str, seed: int) -> dict[s
 
 def block(x: torch.Tensor, into: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     """x + gelu(x · into) · out."""
-    return x + torch.nn.functional.gelu(x @ into) @ out
+    inside: torch.Tensor = torch.nn.functional.gelu(x @ into)
+    return x + inside @ out
 
 
 def forward(weights: Sequence[torch.Tensor], x: torch.Tensor) -> torch.Tensor:

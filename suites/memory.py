@@ -10,11 +10,11 @@ RESIDUAL = "reference_models.residual"
 CONTROL = "reference_models.leak_control"
 
 AXES = {
-    "width": Axis(full=(128, 256, 1024), quick=(128,), limits={"cpu": (128, 256)}),
-    "depth": Axis(full=(4, 16), quick=(4,)),
-    "batch": Axis(full=(32, 512), quick=(32,)),
+    "width": Axis(full=(64, 256, 1024), quick=(64,), limits={"cpu": (64, 256)}),
+    "depth": Axis(full=(8, 32), quick=(8,), limits={"cpu": (8,)}),
+    "batch": Axis(full=(256, 4096), quick=(256,), limits={"cpu": (256,)}),
 }
-PROBES = ("latency", "error", "memory", "leak")
+PROBES = ("latency", "error", "memory", "leak", "utilisation")
 
 
 @benchmark(

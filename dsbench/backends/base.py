@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dsbench.backends import held
+from dsbench.backends.activity import Activity, of_process
 from dsbench.backends.condition import Condition
 from dsbench.backends.host_condition import host_condition
 from dsbench.backends.native import native_lines
@@ -134,6 +135,21 @@ class Backend(ABC):
     def condition(self) -> Condition:
         """The state of the device and its host now; cheap enough to be asked before and after every turn."""
         return host_condition()
+
+    def identity(self) -> dict[str, Any]:
+        """What tells `activity` in another process which device is meant; texts and numbers."""
+        return {"cores": self.cores}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        """How to see from another process how busy the device is, and why that cannot be seen; one of
+        them is empty. Needs no torch.
+
+        Args:
+            pid: the process that works on it.
+            identity: what `identity` says in that process.
+        """
+        return of_process(pid, identity["cores"]), ""
 
     def energy(self) -> float:
         """Joules that the device has consumed, whoever used it, since any moment.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dsbench.backends import profiling
+from dsbench.backends.activity import Activity, of_device
 from dsbench.backends.base import Allocations, Availability, UnsupportedError
 from dsbench.backends.condition import Condition
 from dsbench.backends.cuda_snapshot import block_lines
@@ -231,6 +232,14 @@ class EventBackend(TorchBackend):
         host, (sensors, _) = super().condition(), self._sensors
         return sensors.look(host) if sensors else host
 
+    def identity(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self.properties, name)) for name in self.sensors.IDENTITY}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        del pid  # the device's libraries do not tell processes apart
+        return of_device(cls.sensors, cls.library, cls.missing_library, identity)
+
     def advice(self) -> tuple[str, ...]:
         sensors, missing = self._sensors
         if sensors is None:
@@ -281,3 +290,8 @@ class EventBackend(TorchBackend):
     def release(self) -> None:
         super().release()
         self.torch.cuda.empty_cache()
+
+
+def _plain(value: Any) -> int | str:
+    """A number as it is, anything else (a UUID) as text."""
+    return value if isinstance(value, int) else str(value)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from dsbench.backends.activity import Activity, of_metal
 from dsbench.backends.base import Availability, UnsupportedError
 from dsbench.backends.host_clock import HostClockBackend
 from dsbench.backends.torch_backend import MIB, find_devices
@@ -66,6 +67,14 @@ class MpsBackend(HostClockBackend):
     def flush_bytes(self) -> int:
         """256 MiB: Metal does not say how large the system-level cache is; the largest are 96 MiB."""
         return 256 * MIB
+
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        del pid, identity  # there is one device, and its counter does not tell processes apart
+        return of_metal(), ""
 
     def energy(self) -> float:
         raise UnsupportedError("macOS shows the device's energy to root only (powermetrics), and no counter")

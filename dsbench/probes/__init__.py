@@ -11,6 +11,7 @@ from dsbench.probes.leak import measure_leak
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
+from dsbench.probes.utilisation import measure_utilisation
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
@@ -19,6 +20,7 @@ RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "leak": measure_leak,
     "memory": measure_memory,
     "profile": measure_profile,
+    "utilisation": measure_utilisation,
 }
 """Every probe that asks a case by itself; `Latency` takes turns with the point's other candidates."""
 
