@@ -30,19 +30,23 @@ the half of the blocks that each look leaves out."""
 STEPS = (4, 32)
 """Steps of a block, at least and at most."""
 
-PATIENCE = 4.0
-"""How many times the longest that a latency may be sampled the blocks may last; the first look is always
-taken."""
+BLOCKS = 4.0
+"""How many times as long as a latency may be sampled all blocks together last, with steps that are short
+enough for that."""
 
-FEWEST = 4
-"""Blocks that have a slope in each of their halves."""
+PATIENCE = 10.0
+"""Seconds after which there is no further look at what grows. What does not is done with the first."""
 
-PAGE = 4096.0
-"""Bytes a step that what is counted in pages or segments may grow: fragmentation, and what no allocator
-counts."""
+FEWEST = 8
+"""Blocks that have a slope in each of their quarters."""
 
-FILES = 0.05
-"""Descriptors a step that may stay open: one in twenty steps."""
+COARSE = 1024.0
+"""Bytes a step that what is counted in pages or segments may grow at least: what it grows beyond the exact
+counters is fragmentation, or memory that no allocator knows of."""
+
+FILES = "files"
+OPEN = 0.05
+"""The counter of descriptors, and how many a step may stay open: one in twenty steps."""
 
 CONTROL = 0.1
 """Share of a declared leak, beside the budget, by which the slope may miss it: allocators round up, and a
@@ -62,8 +66,11 @@ class Watched:
 
     @property
     def slope(self) -> Estimate:
-        """The largest slope of an exact counter, in bytes a step."""
-        return max((self.growth[name].slope for name in EXACT if name in self.growth), key=lambda s: s.value)
+        """The largest slope of an exact counter, in bytes a step; of a coarse one where that alone leaks."""
+        exact = [growth for name, growth in self.growth.items() if name in EXACT]
+        coarse = [growth for name, growth in self.growth.items() if name not in (*EXACT, FILES)]
+        alone = [] if worst(exact) is Word.LEAK else [g for g in coarse if g.word is Word.LEAK]
+        return max((growth.slope for growth in (*exact, *alone)), key=lambda slope: slope.value)
 
 
 def measure_leak(prepared: Prepared, budget: Budget) -> Measurement:
@@ -95,7 +102,7 @@ def measure_leak(prepared: Prepared, budget: Budget) -> Measurement:
         notes |= {f"leak_at_{place}": str(origin) for place, origin in enumerate(found, start=1)}
     unsettled = [f"{name}: {growth.why}" for name, growth in watched.growth.items() if growth.why]
     unknown = verdict is Word.UNKNOWN and not budget.once
-    files = watched.growth.get("files")
+    files = watched.growth.get(FILES)
     return prepared.measurement(
         "leak",
         {
@@ -129,17 +136,17 @@ def watch(backend: Backend, call: Callable[[], Any], budget: Budget, allowed: fl
     Args:
         backend: whose counters are read.
         call: one step; what it returns is dropped.
-        budget: how long it may take; `once` takes four blocks of one step.
+        budget: how long it may take; `once` takes eight blocks of one step.
         allowed: growth in bytes a step that is no leak.
     """
+    backend.release()  # free pages that allocators keep would be used up unseen
     for _ in range(1 if budget.once else WARM_UP):
         began = backend.now()
         call()
         backend.synchronize()
-    patience = PATIENCE * budget.max_time
     seconds = max(backend.now() - began, 1e-9)
     fewest, most = STEPS
-    steps = 1 if budget.once else min(most, max(fewest, int(patience / LOOKS[-1] / seconds)))
+    steps = 1 if budget.once else min(most, max(fewest, int(BLOCKS * budget.max_time / LOOKS[-1] / seconds)))
     looks = (FEWEST,) if budget.once else LOOKS
     minima = Minima(backend, looks[-1])
     began = backend.now()
@@ -149,16 +156,16 @@ def watch(backend: Backend, call: Callable[[], Any], budget: Budget, allowed: fl
         growth = {
             name: judge(values, steps, _limit(name, allowed)) for name, values in minima.values().items()
         }
-        if worst(list(growth.values())) is Word.CLEAN or backend.now() - began > patience:
+        if worst(list(growth.values())) is Word.CLEAN or backend.now() - began > PATIENCE:
             break
     return Watched(growth, steps, len(minima))
 
 
 def _limit(name: str, allowed: float) -> float:
     """What a counter may grow a step."""
-    if name == "files":
-        return FILES
-    return allowed if name in EXACT else max(allowed, PAGE)
+    if name == FILES:
+        return OPEN
+    return allowed if name in EXACT else max(allowed, COARSE)
 
 
 class Minima:

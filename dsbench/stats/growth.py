@@ -17,9 +17,9 @@ pools at the start is left behind, and with every look twice as much of it."""
 ERROR = 0.01
 """How often all looks together may err, shared equally among them (Bonferroni)."""
 
-STEADY = 0.8
-"""Slope of the later half over that of the earlier one, below which growth is slowing down: a leak goes on
-as it began, a cache finds more and more of what it is asked for."""
+STEADY = 0.95
+"""Slope of a later part over that of an earlier one, below which growth is slowing down: a leak goes on as
+it began, a cache finds more and more of what it is asked for."""
 
 
 class Word(StrEnum):
@@ -62,7 +62,7 @@ def judge(minima: Sequence[float], steps: int, budget: float) -> Growth:
     longer growth was watched, the fewer caches that still fill are taken for a leak.
 
     Args:
-        minima: the smallest reading of each block so far, four at least.
+        minima: the smallest reading of each block so far, eight at least.
         steps: steps of a block.
         budget: growth per step that is allowed.
     """
@@ -76,7 +76,10 @@ def judge(minima: Sequence[float], steps: int, budget: float) -> Growth:
     if late.low <= budget:
         why = f"a slope of {late.low:.4g} to {late.high:.4g} a step may or may not be above {budget:.4g}"
         return Growth(Word.UNKNOWN, late, why)
-    if late.value < STEADY * early.value:
+    # Both from half to half and within the later one, because a leak may follow upon a cache that is full.
+    middle = half + half // 2
+    third, last = (slope(part, steps).value for part in (minima[half:middle], minima[middle:]))
+    if late.value < STEADY * early.value and last < STEADY * third:
         why = (
             f"growth slows down, from {early.value:.4g} to {late.value:.4g} a step: a cache that still fills?"
         )
