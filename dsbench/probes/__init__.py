@@ -18,9 +18,9 @@ RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "error": measure_error,
     "energy": measure_energy,
     "leak": measure_leak,
+    "utilisation": measure_utilisation,
     "memory": measure_memory,
     "profile": measure_profile,
-    "utilisation": measure_utilisation,
 }
 """Every probe that asks a case by itself; `Latency` takes turns with the point's other candidates."""
 
