@@ -58,6 +58,13 @@ def _largest(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
     return Estimate(max(sample.value for sample in samples))
 
 
+def _steepest(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate:
+    """The round with the largest slope, with the interval that was found in it."""
+    at = max(range(len(samples)), key=lambda index: samples[index].value)
+    low, high = (measurement.readings[f"leak_{end}"][at].value for end in ("low", "high"))
+    return Estimate(samples[at].value, low, high)
+
+
 def _flop_rate(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate | None:
     flops = measurement.work.flops
     seconds = of_rounds(by_round(samples))
@@ -76,6 +83,15 @@ def _reached(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate 
         return Estimate(floor / seconds.value)
     return Estimate(floor / seconds.value, floor / seconds.high, floor / seconds.low)
 
+
+_SHARES = {
+    "device_busy": "share of the time in which the device worked at all; of cores, their processor time",
+    "kernel_busy": "share of the time in which kernels ran, by the profiler, when calls follow each other",
+    "sm_active": "share of the multiprocessors that had work, on average (NVML GPM)",
+    "sm_occupancy": "warps that were active over those that would fit (NVML GPM)",
+    "tensor_active": "share of the time in which tensor cores worked (NVML GPM)",
+    "dram_active": "share of the device memory's bandwidth (NVML GPM) or of its controller's time (amdsmi)",
+}
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -178,6 +194,51 @@ METRICS: dict[str, Metric] = {
             meaning="most memory held at once during a call, beyond what its inputs hold",
             tolerance=0.02,
             resolution=2**18,
+        ),
+        Metric(
+            "leak_slope",
+            unit="B/step",
+            direction="lower",
+            probe="leak",
+            reading="leak_slope",
+            formula=_steepest,
+            meaning="bytes that the process holds more after every call",
+            tolerance=0.1,
+            resolution=256.0,
+        ),
+        Metric(
+            "leak_files",
+            unit="/step",
+            direction="lower",
+            probe="leak",
+            reading="leak_files",
+            formula=_largest,
+            meaning="file descriptors that stay open after every call",
+            tolerance=0.1,
+            resolution=0.05,
+        ),
+        Metric(
+            "achieved",
+            unit="%",
+            direction="higher",
+            probe="utilisation",
+            reading="call",
+            formula=_reached,
+            meaning="share of the binding ceiling that calls in a row reach, launching included",
+            primary=False,
+        ),
+        *(
+            Metric(
+                name,
+                unit="%",
+                direction="higher",
+                probe="utilisation",
+                reading=name,
+                formula=_typical,
+                meaning=meaning,
+                primary=False,  # a better program may keep its device less busy
+            )
+            for name, meaning in _SHARES.items()
         ),
         Metric(
             "energy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import traceback
 from collections.abc import Callable, Mapping
@@ -69,7 +70,8 @@ class Job:
 
 def measure(job: Job, send: Send) -> None:
     """Measures every case of a job. Messages: ``{"type": "start", "case": name}`` before each case and
-    ``{"type": "turn", ...}`` before each of its turns, then a measurement a probe."""
+    ``{"type": "turn", ...}`` before each of its turns, then a measurement a probe, before which
+    ``{"type": "watch", "pid", "identity"}`` asks the parent to look at the device meanwhile."""
     suite = load(job.suite)
     if suite.error:
         raise RuntimeError(f"suite {suite.name}: {suite.error}")
@@ -161,6 +163,8 @@ class Point:
     def _ask(self, prepared: Prepared, name: str) -> None:
         self._turn(prepared.case)
         try:
+            if name == "utilisation":
+                self.send({"type": "watch", "pid": os.getpid(), "identity": self.backend.identity()})
             self.send(RUN[name](prepared, self.job.budget).to_json())
         except Exception as error:
             self._failed(prepared.case, name, error)

@@ -14,6 +14,7 @@ from dsbench.records import Case, Environment, Measurement, Status
 from dsbench.registry import Suite
 from dsbench.round import Job
 from dsbench.runs import RunFile
+from dsbench.watch import PROBE, Watch
 
 DESCRIBE_TIMEOUT = 120.0
 """Seconds a worker may take to import torch and look for devices."""
@@ -239,7 +240,7 @@ def _measure(
         current: Case | None = None
         arrived: dict[str, list[Measurement]] = {}
         try:
-            with Child(job.to_json()) as child:
+            with Child(job.to_json()) as child, Watch(settings.backend) as watch:
                 for message in child.messages(settings.timeout):
                     try:
                         if message["type"] in ("start", "turn"):
@@ -247,7 +248,12 @@ def _measure(
                             if message["type"] == "start":
                                 yield current, ()
                             continue
+                        if message["type"] == "watch":
+                            watch.begin(message["pid"], message["identity"])
+                            continue
                         measurement = Measurement.from_json(message)
+                        if measurement.probe == PROBE:
+                            measurement = watch.end(measurement)
                         case = left[measurement.case.name]
                     except (KeyError, TypeError, ValueError) as error:
                         reason = f"the worker sent a message that makes no sense: {error!r}"

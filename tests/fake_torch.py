@@ -149,6 +149,7 @@ class FakeTorch:
             synchronize=device.wait,
             manual_seed=device.seeds.append,
             recommended_max_memory=lambda: TOTAL,
+            current_allocated_memory=lambda: device.allocated,
             driver_allocated_memory=lambda: device.reserved,
             empty_cache=device.empty_cache,
         )

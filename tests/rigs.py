@@ -81,6 +81,7 @@ def nvml(driver: str = "580.1", error: Exception | None = None, **answers: Any) 
         "Temperature": 40,
         "TemperatureThreshold": 87,
         "PersistenceMode": 1,
+        "UtilizationRates": SimpleNamespace(gpu=90, memory=30),
         "PowerUsage": 350_500,
         "TotalEnergyConsumption": count(5_000_000, 1000),
         "ComputeRunningProcesses": [SimpleNamespace(pid=os.getpid())],
@@ -132,6 +133,9 @@ class Amdsmi:
             "ppt_residency_acc": 7,
             **self.metrics,
         }
+
+    def amdsmi_get_gpu_activity(self, processor_handle: str) -> dict[str, Any]:
+        return {"gfx_activity": 80, "umc_activity": 40, "mm_activity": "N/A"}
 
     def amdsmi_get_energy_count(self, processor_handle: str) -> dict[str, Any]:
         return {"energy_accumulator": next(self._steps), "counter_resolution": 15.25, "timestamp": 1}

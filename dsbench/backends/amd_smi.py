@@ -26,6 +26,8 @@ UNNAMED = "throttle_status"
 class AmdSmi(Sensors):
     """A device found by its place on the PCI bus."""
 
+    IDENTITY = ("pci_domain_id", "pci_bus_id", "pci_device_id")
+
     def __init__(self, vendor: Any, properties: Any) -> None:
         super().__init__(vendor, properties)
         self._smi = vendor
@@ -49,6 +51,14 @@ class AmdSmi(Sensors):
             power=_number(metrics, "current_socket_power", "average_socket_power"),
             foreign=self.foreign(),
         )
+
+    def activity(self) -> dict[str, float]:
+        found = known(self._smi.amdsmi_get_gpu_activity, self._device) or {}
+        shares = {
+            "device_busy": _number(found, "gfx_activity"),
+            "dram_active": _number(found, "umc_activity"),
+        }
+        return {name: share / 100 for name, share in shares.items() if share is not None}
 
     def _throttle(self, metrics: dict[str, Any]) -> tuple[str, ...]:
         """The causes whose counters have grown since the last look, or the one word of older devices."""

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dsbench.backends import held
+from dsbench.backends.activity import Activity, of_process
 from dsbench.backends.condition import Condition
 from dsbench.backends.host_condition import host_condition
+from dsbench.backends.native import native_lines
+from dsbench.backends.objects import object_lines
 from dsbench.backends.profiling import Profile
 from dsbench.records import Device, Status
+
+Allocations = Callable[[Callable[[], Any], int], dict[str, float]]
+"""Takes a step and how often to take it; gives bytes a step that stay, by the line that asked for them."""
 
 
 class UnsupportedError(Exception):
@@ -146,6 +153,21 @@ class Backend(ABC):
         """The state of the device and its host now; cheap enough to be asked before and after every turn."""
         return host_condition()
 
+    def identity(self) -> dict[str, Any]:
+        """What tells `activity` in another process which device is meant; texts and numbers."""
+        return {"cores": self.cores}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        """How to see from another process how busy the device is, and why that cannot be seen; one of
+        them is empty. Needs no torch.
+
+        Args:
+            pid: the process that works on it.
+            identity: what `identity` says in that process.
+        """
+        return of_process(pid, identity["cores"]), ""
+
     def energy(self) -> float:
         """Joules that the device has consumed, whoever used it, since any moment.
 
@@ -170,6 +192,19 @@ class Backend(ABC):
         Raises:
             UnsupportedError: this family, or this operating system, cannot say.
         """
+
+    def held(self) -> dict[str, float]:
+        """Bytes that are handed out now, by allocators that count them to the byte; cheap enough to be
+        asked after every step."""
+        return held.exact()
+
+    def footprint(self) -> dict[str, float]:
+        """What is counted in coarse steps or slowly: bytes of whole pages or segments, open files."""
+        return held.footprint()
+
+    def allocations(self) -> dict[str, Allocations]:
+        """What can name the lines whose memory outlives a step, by what it sees."""
+        return {"objects of Python": object_lines, "native memory": native_lines}
 
     @abstractmethod
     def free_memory(self) -> int | None:

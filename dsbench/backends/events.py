@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dsbench.backends import profiling
-from dsbench.backends.base import Availability, UnsupportedError
+from dsbench.backends.activity import Activity, of_device
+from dsbench.backends.base import Allocations, Availability, UnsupportedError
 from dsbench.backends.condition import Condition
+from dsbench.backends.cuda_snapshot import block_lines
 from dsbench.backends.profiling import Profile
 from dsbench.backends.sensors import Sensors, ask
 from dsbench.backends.torch_backend import TorchBackend, find_devices
@@ -230,6 +232,14 @@ class EventBackend(TorchBackend):
         host, (sensors, _) = super().condition(), self._sensors
         return sensors.look(host) if sensors else host
 
+    def identity(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self.properties, name)) for name in self.sensors.IDENTITY}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        del pid  # the device's libraries do not tell processes apart
+        return of_device(cls.sensors, cls.library, cls.missing_library, identity)
+
     def advice(self) -> tuple[str, ...]:
         sensors, missing = self._sensors
         if sensors is None:
@@ -260,6 +270,16 @@ class EventBackend(TorchBackend):
         self.synchronize()
         return int(cuda.max_memory_allocated(self.index)) - before
 
+    def held(self) -> dict[str, float]:
+        return {**super().held(), "device": float(self.torch.cuda.memory_allocated(self.index))}
+
+    def footprint(self) -> dict[str, float]:
+        return {**super().footprint(), "reserved": float(self.torch.cuda.memory_reserved(self.index))}
+
+    def allocations(self) -> dict[str, Allocations]:
+        look = partial(block_lines, self.torch.cuda.memory, synchronize=self.synchronize)
+        return {"blocks of the device": look, **super().allocations()}
+
     def free_memory(self) -> int:
         """What the driver has left and what torch's allocator holds without using it."""
         cuda = self.torch.cuda
@@ -270,3 +290,8 @@ class EventBackend(TorchBackend):
     def release(self) -> None:
         super().release()
         self.torch.cuda.empty_cache()
+
+
+def _plain(value: Any) -> int | str:
+    """A number as it is, anything else (a UUID) as text."""
+    return value if isinstance(value, int) else str(value)

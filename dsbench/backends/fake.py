@@ -10,7 +10,7 @@ import copy
 import gzip
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from dsbench.backends import nested
-from dsbench.backends.base import Availability, Backend, UnsupportedError
+from dsbench.backends.activity import Activity
+from dsbench.backends.base import Allocations, Availability, Backend, UnsupportedError
 from dsbench.backends.condition import Condition
 from dsbench.backends.profiling import Kernel, Profile
 from dsbench.records import Device
@@ -28,6 +29,9 @@ MEMORY = 2**30
 
 POWER = 100.0
 """Watts that the device draws at all times."""
+
+BUSY = 0.5
+"""Share of the time in which it says that it works."""
 
 COLD_PENALTY = 1e-4
 """Seconds that a reading with a flushed cache takes longer."""
@@ -158,6 +162,15 @@ class FakeBackend(Backend):
         kernel = Kernel("spend", seconds / calls, (_STATE.launches - launches) / calls)
         return Profile("kernels", (kernel,))
 
+    def identity(self) -> dict[str, Any]:
+        return {"device_busy": BUSY}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        """The same at every look: what the device said it was."""
+        del pid
+        return lambda: {name: float(share) for name, share in identity.items()}, ""
+
     def energy(self) -> float:
         return POWER * self.now()
 
@@ -173,6 +186,16 @@ class FakeBackend(Backend):
         before = _STATE.peak = _STATE.held
         call()
         return _STATE.peak - before
+
+    def held(self) -> dict[str, float]:
+        return {"device": float(_STATE.held)}
+
+    def footprint(self) -> dict[str, float]:
+        return {}
+
+    def allocations(self) -> dict[str, Allocations]:
+        """Nothing: what holds its memory has no line."""
+        return {}
 
     def free_memory(self) -> int:
         return MEMORY - _STATE.held

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from dsbench.backends.activity import Activity, of_metal
 from dsbench.backends.base import Availability, UnsupportedError
 from dsbench.backends.host_clock import HostClockBackend
 from dsbench.backends.torch_backend import MIB, find_devices
@@ -67,12 +68,26 @@ class MpsBackend(HostClockBackend):
         """256 MiB: Metal does not say how large the system-level cache is; the largest are 96 MiB."""
         return 256 * MIB
 
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def activity(cls, pid: int, identity: Mapping[str, Any]) -> tuple[Activity | None, str]:
+        del pid, identity  # there is one device, and its counter does not tell processes apart
+        return of_metal(), ""
+
     def energy(self) -> float:
         raise UnsupportedError("macOS shows the device's energy to root only (powermetrics), and no counter")
 
     def peak_memory(self, call: Callable[[], Any]) -> int:
         del call
         raise UnsupportedError("torch.mps says what is allocated now, but keeps no peak of it")
+
+    def held(self) -> dict[str, float]:
+        return {**super().held(), "device": float(self.torch.mps.current_allocated_memory())}
+
+    def footprint(self) -> dict[str, float]:
+        return {**super().footprint(), "reserved": float(self.torch.mps.driver_allocated_memory())}
 
     def free_memory(self) -> int:
         mps = self.torch.mps

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dsbench.backends.condition import Condition
+from dsbench.backends.gpm import Gpm
 from dsbench.backends.sensors import Sensors, known
 
 SM, CORE = 1, 0
@@ -32,6 +33,8 @@ as they were asked for."""
 class Nvml(Sensors):
     """A device found by its UUID, or a MIG slice of one by its own."""
 
+    IDENTITY = ("uuid",)
+
     def __init__(self, vendor: Any, properties: Any) -> None:
         super().__init__(vendor, properties)
         self._nvml = vendor
@@ -40,6 +43,8 @@ class Nvml(Sensors):
             self._device = vendor.nvmlDeviceGetHandleByUUID(f"GPU-{properties.uuid}")
         except Exception:
             self._device = vendor.nvmlDeviceGetHandleByUUID(f"MIG-{properties.uuid}")
+        self._gpm: Gpm | None = None
+        self._no_gpm = False
         # Asked once, because it takes a millisecond. The clock that applications ask for is no limit:
         # devices run faster than its default, and the function that tells it will be gone in CUDA 14.
         self._limit = known(vendor.nvmlDeviceGetMaxClockInfo, self._device, SM)
@@ -57,6 +62,15 @@ class Nvml(Sensors):
             power=None if power is None else power / 1e3,
             foreign=self.foreign(),
         )
+
+    def activity(self) -> dict[str, float]:
+        """``device_busy`` only means that a kernel ran, however small; the units' shares come with GPM."""
+        if self._gpm is None and not self._no_gpm:
+            self._gpm = known(Gpm, self._nvml, self._device)
+            self._no_gpm = self._gpm is None
+        rates = known(self._nvml.nvmlDeviceGetUtilizationRates, self._device)
+        units = known(self._gpm.since_last) if self._gpm else None
+        return {**({} if rates is None else {"device_busy": rates.gpu / 100}), **(units or {})}
 
     def advice(self) -> tuple[str, ...]:
         nvml, found = self._nvml, []

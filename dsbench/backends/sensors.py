@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import psutil
 
@@ -46,6 +46,14 @@ class Sensors(ABC):
     @abstractmethod
     def joules(self) -> float:
         """What the device has consumed since any moment; raises whatever the library raises."""
+
+    IDENTITY: ClassVar[tuple[str, ...]]
+    """What of the properties tells the library which device is meant; texts and numbers."""
+
+    @abstractmethod
+    def activity(self) -> dict[str, float]:
+        """How busy the device and its units are, as shares of one, without what it does not tell:
+        ``device_busy``, ``sm_active``, ``sm_occupancy``, ``tensor_active``, ``dram_active``."""
 
     def advice(self) -> tuple[str, ...]:
         """What of the device's settings and state disturbs measurements, each with what to do about it."""

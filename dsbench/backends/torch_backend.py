@@ -10,6 +10,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from dsbench.backends import nested, profiling
-from dsbench.backends.base import Availability, Backend, UnsupportedError
+from dsbench.backends.base import Allocations, Availability, Backend, UnsupportedError
+from dsbench.backends.ledger import tensor_lines
 from dsbench.backends.profiling import Profile
 from dsbench.records import Status
 
@@ -121,6 +123,9 @@ class TorchBackend(Backend):
                 self.flush_bytes // 4, dtype=self.torch.float32, device=self.device
             )
         self._flushed.sum()
+
+    def allocations(self) -> dict[str, Allocations]:
+        return {"tensors": partial(tensor_lines, self.torch), **super().allocations()}
 
     def release(self) -> None:
         self._flushed = None

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dsbench.probes.energy import measure_energy
 from dsbench.probes.error import measure_error
 from dsbench.probes.latency import Latency
+from dsbench.probes.leak import measure_leak
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
+from dsbench.probes.utilisation import measure_utilisation
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "error": measure_error,
     "energy": measure_energy,
+    "leak": measure_leak,
+    "utilisation": measure_utilisation,
     "memory": measure_memory,
     "profile": measure_profile,
 }

@@ -20,6 +20,11 @@ Function = str | Callable[..., Any]
 """A callable, or where to find it: ``"package.module:function"``."""
 
 
+LEAK_BUDGET = 256.0
+"""Bytes that a process may hold more after every call: what Python and torch keep of themselves now and
+then is less, and a leak worth a page a dozen calls is more."""
+
+
 class DeclarationError(ValueError):
     """A suite declares something that cannot be measured."""
 
@@ -47,7 +52,8 @@ class Candidate:
     the oracle computes (an approximation); it says whether the code is right, while the oracle says
     how good the approximation is. `memory` gives the bytes a call needs for a point, and `work`
     replaces the benchmark's formula; both take the axes as keywords. A `quick` run leaves out a candidate
-    that is not `quick`.
+    that is not `quick`. `leaks` is for a control: the bytes that it keeps a call, which the probe `leak` has
+    to find.
     """
 
     function: Function
@@ -55,6 +61,7 @@ class Candidate:
     memory: Function | None = None
     work: Function | None = None
     quick: bool = True
+    leaks: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,8 @@ class Benchmark:
     device string) and `seed`; `tolerance` is the largest relative error of a right answer, by the
     axes; `work` the floating-point operations and bytes of one call, by the axes, and as a third the
     precision of its matrix products where it has a ceiling; `where` says by the axes which
-    points make sense, all of them when it is None. A new `version`
-    starts a new series and is due when the workload changes."""
+    points make sense, all of them when it is None; `leak_budget` the bytes that a process may hold more
+    after every call. A new `version` starts a new series and is due when the workload changes."""
 
     suite: str
     name: str
@@ -79,6 +86,7 @@ class Benchmark:
     tolerance: Function | float = 1e-5
     version: int = 1
     where: Callable[..., bool] | None = None
+    leak_budget: float = LEAK_BUDGET
 
     def cases(self, backend: str, quick: bool) -> list[Case]:
         """Candidates x points, the points outermost so that candidates meet under like conditions."""
@@ -118,6 +126,7 @@ def benchmark(
     tolerance: Function | float = 1e-5,
     version: int = 1,
     where: Callable[..., bool] | None = None,
+    leak_budget: float = LEAK_BUDGET,
 ) -> Callable[[Callable[..., Mapping[str, Any]]], Benchmark]:
     """Declares a benchmark; decorates the function that makes its inputs, whose name and docstring
     become the benchmark's. See `Benchmark` and `Candidate` for what each argument means.
@@ -173,6 +182,7 @@ def benchmark(
             tolerance=tolerance,
             version=version,
             where=where,
+            leak_budget=leak_budget,
         )
 
     return declare

@@ -17,6 +17,9 @@ from dsbench.stats.two_sample import paired_log_ratio
 RATIO = "time / baseline"
 """The title of the column that `Row.ratio` fills."""
 
+CAUSES = 5
+"""How many cases say why their device was not busier, before the rest is left to the JSON report."""
+
 _FIRST = ("latency", "error", "roofline", "peak_memory", "throughput")
 _LATENCY = METRICS["latency"]
 _SERIOUSNESS = {status: rank for rank, status in enumerate(Status)}
@@ -64,14 +67,25 @@ class Group:
             yield at(dict(point)), list(rows)
 
     def notes(self) -> list[str]:
-        """Why probes have no numbers in cases that other probes could measure, alike ones together."""
+        """Why probes have no numbers in cases that other probes could measure, alike ones together, and
+        why devices were not busier."""
         found = Counter(
             f"{m.probe} {m.status}: {m.reason}"
             for row in self.rows
             for m in row.measurements
             if row.metrics and not m.status.has_numbers
         )
-        return [f"{note} ({count} {plural(count, 'case')})" for note, count in found.items()]
+        notes = [f"{note} ({count} {plural(count, 'case')})" for note, count in found.items()]
+        causes = [
+            f"{row.case.candidate}{f' at {at(row.case.at)}' if row.case.point else ''}: {m.notes['why']}"
+            for row in self.rows
+            for m in row.measurements
+            if "why" in m.notes
+        ]
+        more = (
+            [f"{len(causes) - CAUSES} more such notes are in the JSON report"] if len(causes) > CAUSES else []
+        )
+        return [*notes, *causes[:CAUSES], *more]
 
 
 def columns(metrics: Iterable[str]) -> list[str]:

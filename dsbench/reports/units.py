@@ -12,7 +12,14 @@ NOTHING = "–"
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
-_PREFIXES = {"s": _SMALL, "J": ((1e3, "k"), *_SMALL), "B": _BINARY, "FLOP/s": _DECIMAL, "B/s": _DECIMAL}
+_PREFIXES = {
+    "s": _SMALL,
+    "J": ((1e3, "k"), *_SMALL),
+    "B": _BINARY,
+    "FLOP/s": _DECIMAL,
+    "B/s": _DECIMAL,
+    "B/step": _BINARY,
+}
 
 
 def human(value: float | None, unit: str) -> str:
@@ -30,7 +37,7 @@ def human(value: float | None, unit: str) -> str:
     # Rounded first, so that 999.9 µs becomes 1.00 ms rather than 1000 µs.
     size = abs(float(f"{value:.3g}")) if prefixes is not _BINARY else abs(value)
     scale, prefix = next(((s, p) for s, p in prefixes if size >= s), prefixes[-1])
-    if value == 0 or (unit == "B" and scale == 1):
+    if value == 0 or (prefixes is _BINARY and scale == 1):
         return f"{value:.0f} {unit}"
     return f"{_three_digits(value / scale)} {prefix}{unit}"
 
