@@ -1,0 +1,67 @@
+"""Exact attention over the keys that a selector chooses, and the share of keys that these are.
+
+It says what a selection costs a model, not how fast it can be: scores are masked, nothing is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from reference_models.attention.selection import Selection
+
+Select = Callable[..., Selection]
+"""``select(q, k, causal)``, shapes as in `decoder.Attention`."""
+
+AT_ONCE = 2**28
+"""Pairs of a query and a key whose mask is held at once."""
+
+
+class Sparse:
+    """An `Attention` over selected keys, which counts them; without a selector over all of them."""
+
+    def __init__(self, select: Select | None, **options: Any) -> None:
+        """
+        Args:
+            options: given to the selector at each call.
+        """
+        self._select, self._options = select, options
+        self._kept: list[Tensor | float] = []
+
+    @property
+    def kept(self) -> float:
+        """The share of the keys it could see that a query kept, on average over queries, heads and calls."""
+        return sum(float(share) for share in self._kept) / len(self._kept)
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+        """See `decoder.Attention`.
+
+        Raises:
+            ValueError: the selector leaves a query without a key.
+        """
+        heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
+        selection = self._select(q, k, causal, **self._options) if self._select else None
+        k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
+        positions = torch.arange(keys, device=q.device)
+        parts, kept = [], torch.zeros((), dtype=torch.float64, device=q.device)
+        step = max(1, AT_ONCE // (heads * keys))
+        for start in range(0, queries, step):
+            rows = slice(start, min(queries, start + step))
+            own = torch.arange(rows.start, rows.stop, device=q.device) + keys - queries
+            seen = int(own[-1]) + 1 if causal else keys
+            visible = positions[:seen] <= (own[:, None] if causal else keys)
+            mask = visible.expand(1, 1, -1, -1)
+            if selection is not None:
+                mask = selection.mask(rows, seen) & visible
+                mask = mask.repeat_interleave(heads // mask.shape[1], 1)
+            share = mask.sum(-1, dtype=torch.float64) / visible.sum(-1)
+            kept += share.mean() * (rows.stop - rows.start) / queries
+            parts.append(
+                scaled_dot_product_attention(q[:, :, rows], k[:, :, :seen], v[:, :, :seen], attn_mask=mask)
+            )
+        self._kept.append(kept)
+        return torch.cat(parts, 2)
