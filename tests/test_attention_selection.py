@@ -63,8 +63,11 @@ def test_block_topk_always_keeps_the_first_and_the_own_block(causal: bool) -> No
     assert bool(mask.diagonal(dim1=-2, dim2=-1).all())
 
 
-def test_block_topk_keeps_an_eighth_of_the_keys_but_at_least_four_blocks() -> None:
-    assert [block_topk.kept_blocks(blocks) for blocks in (1, 4, 16, 64, 1024)] == [1, 4, 4, 8, 128]
+def test_block_topk_keeps_an_eighth_of_the_blocks_that_can_be_seen_but_at_least_four() -> None:
+    inputs = qkv(64 * 48, 64, "float32", "cpu", seed=1, heads=1)
+    count = block_topk.select(inputs["q"], inputs["k"], causal=True).valid.sum(-1)[0, 0].tolist()
+    assert count == [min(seen, max(4, math.ceil(seen / 8))) for seen in range(1, 49)]
+    assert set(block_topk.select(inputs["q"], inputs["k"], False).valid.sum(-1)[0, 0].tolist()) == {6}
 
 
 def test_a_block_that_is_not_full_is_ranked_by_its_own_tokens_alone() -> None:
@@ -81,7 +84,7 @@ def test_a_selection_masks_any_range_of_queries_and_keys() -> None:
     expected = torch.tensor(
         [[1, 1, 0, 0, 0]] * 2 + [[0, 0, 1, 1, 1]] * 2 + [[1, 1, 0, 0, 1]], dtype=torch.bool
     )
-    selection = Selection(indices, valid, block=2)
+    selection = Selection(indices, valid, block=2, rows=2)
     for start in range(5):
         for stop in range(start + 1, 6):
             for keys in range(1, 6):

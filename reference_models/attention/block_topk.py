@@ -30,71 +30,83 @@ from reference_models.attention import dense
 from reference_models.attention.chunks import chunk_bytes
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.precision import itemsize
-from reference_models.attention.selection import Selection, attend, block_bytes, in_blocks
+from reference_models.attention.ranking import best_blocks, kept, means
+from reference_models.attention.seen import share_heads
+from reference_models.attention.selection import Selection, attend, row_bytes
 
 BLOCK = 64
 """Tokens of a block."""
 
 KEEP = 0.125
-"""The share of all keys that a query gets."""
+"""The share of the blocks that a block of queries can see which it gets."""
 
 LEAST = 4
 """Blocks that a query gets at least: of fewer, the sink and its own would leave nothing to choose."""
 
 
 def attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, block: int = BLOCK, keep: float = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    block: int = BLOCK,
+    keep: float = KEEP,
+    least: int = LEAST,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attention over the selected blocks, gathered. N need not be a multiple of the block."""
-    return attend(q, k, v, causal, select(q, k, causal, block, keep))
+    return attend(q, k, v, causal, select(q, k, causal, block, keep, least, lengths), lengths)
 
 
+@torch.no_grad()
 def select(
-    q: torch.Tensor, k: torch.Tensor, causal: bool, block: int = BLOCK, keep: float = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    causal: bool,
+    block: int = BLOCK,
+    keep: float = KEEP,
+    least: int = LEAST,
+    lengths: torch.Tensor | None = None,
 ) -> Selection:
     """The blocks of keys for each block of queries, fewer where the past is shorter.
 
     Args:
-        q, k: of shape (B, H, N, D).
+        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
         causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block.
-        keep: the share of all N keys that is selected, whether causal or not.
+        block: tokens of a block, of queries as of keys.
+        keep, least: which share of the blocks that a block of queries can see it gets, and how many at
+            least. A fixed number is a share of zero.
+        lengths: how many keys each sequence has, (B,); all Nk by default.
+
+    Raises:
+        ValueError: the budget makes no sense, or the shapes do not fit each other.
     """
-    batch, heads, N, _ = q.shape
-    # The last block is filled up with zeros, which must not count in its average.
-    sizes = in_blocks(torch.ones(1, 1, N, 1, device=q.device), block).sum(2)
-    queries, keys = (in_blocks(x, block).sum(2, dtype=torch.float32) / sizes for x in (q, k))
-    scores = queries @ keys.mT
-    blocks = scores.shape[-1]
-    if causal:
-        scores.masked_fill_(dense.future(blocks, blocks, 0, q.device), -math.inf)
-    scores[..., 0] = math.inf
-    scores.diagonal(dim1=-2, dim2=-1).fill_(math.inf)
-    top = scores.topk(kept_blocks(blocks, keep), dim=-1)
-    shape = (batch, heads, blocks, -1)
-    return Selection(top.indices.view(shape), (top.values > -math.inf).view(shape), block)
-
-
-def kept_blocks(blocks: int, keep: float = KEEP) -> int:
-    """How many of the blocks each query gets."""
-    return min(blocks, max(LEAST, math.ceil(keep * blocks)))
+    scores = means(q, block) @ share_heads(means(k, block, lengths), q.shape[1]).mT
+    return best_blocks(scores, q, k, causal, block, block, keep, least, lengths)
 
 
 def reference(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, block: int = BLOCK, keep: float = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    block: int = BLOCK,
+    keep: float = KEEP,
+    least: int = LEAST,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What `attention` means to compute: exact attention over the blocks that it selects."""
-    return dense.oracle(q, k, v, causal, select(q, k, causal, block, keep))
+    return dense.oracle(q, k, v, causal, select(q, k, causal, block, keep, least, lengths), lengths)
 
 
-def work(N: int, D: int, dtype: str, **_: object) -> tuple[float, float, str]:
-    """Floating-point operations, bytes and precision, as executed: averages, their products, and two
-    products over the selected blocks, which each block of queries reads. Blocks that a causal query cannot
-    see are gathered all the same, so `causal` changes nothing."""
+def work(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
+    """Floating-point operations, bytes and precision that the method needs: averages, their products (half
+    of them when causal), and two products over the selected blocks, which each block of queries reads."""
     blocks = math.ceil(N / BLOCK)
-    kept = kept_blocks(blocks)
-    flops = HEADS * D * (2 * N + 2 * blocks**2 + 4 * blocks * BLOCK * kept * BLOCK)
-    moved = dense.tensors(N, D, dtype) + 2 * HEADS * blocks * kept * BLOCK * D * itemsize(dtype)
+    seen = range(1, blocks + 1) if causal else [blocks] * blocks
+    pairs = sum(kept(visible, KEEP, LEAST) for visible in seen)
+    flops = HEADS * D * (2 * N + 2 * blocks**2 / (2 if causal else 1) + 4 * pairs * BLOCK**2)
+    moved = dense.tensors(N, D, dtype) + 2 * HEADS * pairs * BLOCK * D * itemsize(dtype)
     return flops, moved, dtype
 
 
@@ -102,6 +114,6 @@ def memory(N: int, D: int, dtype: str, **_: object) -> int:
     """Bytes that a call needs, inputs and result included: q, k, v and the result once more when they
     are filled up to whole blocks, the scores of blocks, and a chunk of gathered blocks."""
     blocks, size = math.ceil(N / BLOCK), itemsize(dtype)
-    chunk = chunk_bytes(blocks, HEADS * block_bytes(D, kept_blocks(blocks), BLOCK, size))
+    chunk = chunk_bytes(blocks, HEADS * row_bytes(D, kept(blocks, KEEP, LEAST), BLOCK, BLOCK, size))
     whole = dense.tensors(blocks * BLOCK, D, dtype) if N % BLOCK else 0
     return dense.tensors(N, D, dtype) + whole + HEADS * (2 * blocks * D + 3 * blocks**2) * 4 + chunk
