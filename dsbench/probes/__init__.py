@@ -10,6 +10,7 @@ from dsbench.probes.latency import Latency
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
+from dsbench.probes.retention import measure_retention
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
@@ -17,6 +18,7 @@ RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "energy": measure_energy,
     "memory": measure_memory,
     "profile": measure_profile,
+    "retention": measure_retention,
 }
 """Every probe that asks a case by itself; `Latency` takes turns with the point's other candidates."""
 

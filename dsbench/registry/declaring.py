@@ -61,8 +61,9 @@ class Benchmark:
     device string) and `seed`; `tolerance` is the largest relative error of a right answer, by the
     axes; `work` the floating-point operations and bytes of one call, by the axes, and as a third the
     precision of its matrix products where it has a ceiling; `where` says by the axes which
-    points make sense, all of them when it is None. A new `version`
-    starts a new series and is due when the workload changes."""
+    points make sense, all of them when it is None. A benchmark measured `once` gives the same in every
+    round, because it draws nothing and times nothing, and is left out of all but the first. A new
+    `version` starts a new series and is due when the workload changes."""
 
     suite: str
     name: str
@@ -77,6 +78,7 @@ class Benchmark:
     tolerance: Function | float = 1e-5
     version: int = 1
     where: Callable[..., bool] | None = None
+    once: bool = False
 
     def cases(self, backend: str, quick: bool) -> list[Case]:
         """Candidates x points, the points outermost so that candidates meet under like conditions."""
@@ -96,6 +98,7 @@ class Benchmark:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
         names = set(wanted or self.probes) - ({"error"} if self.oracle is None else set())
+        names -= {"retention"} - set(self.probes)  # its candidates are written for it
         return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:
@@ -115,6 +118,7 @@ def benchmark(
     tolerance: Function | float = 1e-5,
     version: int = 1,
     where: Callable[..., bool] | None = None,
+    once: bool = False,
 ) -> Callable[[Callable[..., Mapping[str, Any]]], Benchmark]:
     """Declares a benchmark; decorates the function that makes its inputs, whose name and docstring
     become the benchmark's. See `Benchmark` and `Candidate` for what each argument means.
@@ -170,6 +174,7 @@ def benchmark(
             tolerance=tolerance,
             version=version,
             where=where,
+            once=once,
         )
 
     return declare

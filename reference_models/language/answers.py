@@ -1,11 +1,13 @@
-"""All that is asked of a decoder whose attention was replaced, as the mapping that retention is computed from."""
+"""All that is asked of a decoder whose attention was replaced."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reference_models.language.decoder import Decoder
+import torch
+
+from reference_models.language.decoder import Attention, Decoder
 from reference_models.language.passkey import Prompt
 from reference_models.language.scoring import read
 from reference_models.language.sparse import Select, Sparse
@@ -30,24 +32,25 @@ def answers(
         options: given to `select`.
 
     Returns:
-        ``loss`` in nats, ``choice`` and ``target``, each (documents, positions); ``retrieved``, whether a digit
-        of the hidden number was the most likely, (prompts, digits); ``kept``, the share of keys kept over all
-        layers.
+        What retention is computed from: ``loss`` in nats, ``choice`` and ``target``, each of (documents,
+        positions); ``retrieved``, whether a digit of the hidden number was held the most likely, of
+        (prompts, digits), where there are prompts; ``keys``, the share of keys kept over all layers.
     """
     everything, sparse = Sparse(None), Sparse(select, **options)
     attention = [everything] * dense_layers + [sparse] * (model.config.layers - dense_layers)
     read_all = [read(model, document, attention) for document in documents]
-    retrieved = [
-        (read(model, prompt.tokens, attention)[1][-prompt.digits :].tolist(), prompt.tokens[-prompt.digits :])
-        for prompt in prompts
-    ]
-    return {
+    found: dict[str, Any] = {
         "loss": [loss.tolist() for loss, _ in read_all],
         "choice": [choice.tolist() for _, choice in read_all],
         "target": [list(document[1:]) for document in documents],
-        "retrieved": [
-            [written == wanted for written, wanted in zip(found, number, strict=True)]
-            for found, number in retrieved
-        ],
-        "kept": (dense_layers + (model.config.layers - dense_layers) * sparse.kept) / model.config.layers,
+        "keys": [(dense_layers + (model.config.layers - dense_layers) * sparse.kept) / model.config.layers],
     }
+    if prompts:
+        found["retrieved"] = [_retrieved(model, prompt, attention) for prompt in prompts]
+    return found
+
+
+def _retrieved(model: Decoder, prompt: Prompt, attention: Sequence[Attention]) -> list[bool]:
+    number = torch.tensor(prompt.tokens[-prompt.digits :])
+    right: list[bool] = (read(model, prompt.tokens, attention)[1][-prompt.digits :] == number).tolist()
+    return right

@@ -107,7 +107,7 @@ class Block(nn.Module):
         """
         normed = self.attn_norm(x)
         q, k, v = (
-            part(normed).unflatten(-1, (-1, self.head)).transpose(1, 2)
+            part(normed).view(*x.shape[:2], -1, self.head).transpose(1, 2)
             for part in (self.attn_q, self.attn_k, self.attn_v)
         )
         q, k = rotate(q, rotation), rotate(k, rotation)
@@ -171,7 +171,7 @@ class Decoder(nn.Module):
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """Turns each pair of neighbours of x, (..., N, D), by its position's angle; computed in float32."""
-    first, second = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    first, second = x.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)
     cosine, sine = rotation
     turned = torch.stack([first * cosine - second * sine, first * sine + second * cosine], -1)
     return turned.flatten(-2).to(x.dtype)

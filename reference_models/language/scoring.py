@@ -31,8 +31,9 @@ def read(
     given = torch.tensor([tokens], device=model.token_embd.weight.device)
     hidden, targets = model(given, attention)[0, :-1], given[0, 1:]
     losses, choices = [], []
-    for part, wanted in zip(hidden.split(AT_ONCE), targets.split(AT_ONCE), strict=True):
-        scores = model.logits(part).float()
-        losses.append(cross_entropy(scores, wanted, reduction="none"))
+    for first in range(0, len(targets), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        scores = model.logits(hidden[part]).float()
+        losses.append(cross_entropy(scores, targets[part], reduction="none"))
         choices.append(scores.argmax(-1))
     return torch.cat(losses).cpu(), torch.cat(choices).cpu()

@@ -30,12 +30,12 @@ class Sparse:
             options: given to the selector at each call.
         """
         self._select, self._options = select, options
-        self._kept: list[Tensor | float] = []
+        self._pairs: list[tuple[Tensor, int]] = []
 
     @property
     def kept(self) -> float:
-        """The share of the keys it could see that a query kept, on average over queries, heads and calls."""
-        return sum(float(share) for share in self._kept) / len(self._kept)
+        """Of all pairs of a query and a key that it may see, in all heads and calls, the share that was kept."""
+        return sum(int(kept) for kept, _ in self._pairs) / sum(seen for _, seen in self._pairs)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
         """See `decoder.Attention`.
@@ -47,21 +47,20 @@ class Sparse:
         selection = self._select(q, k, causal, **self._options) if self._select else None
         k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
         positions = torch.arange(keys, device=q.device)
-        parts, kept = [], torch.zeros((), dtype=torch.float64, device=q.device)
+        parts = []
         step = max(1, AT_ONCE // (heads * keys))
         for start in range(0, queries, step):
             rows = slice(start, min(queries, start + step))
             own = torch.arange(rows.start, rows.stop, device=q.device) + keys - queries
             seen = int(own[-1]) + 1 if causal else keys
             visible = positions[:seen] <= (own[:, None] if causal else keys)
-            mask = visible.expand(1, 1, -1, -1)
+            mask = visible.expand(q.shape[0], heads, -1, -1)
             if selection is not None:
                 mask = selection.mask(rows, seen) & visible
                 mask = mask.repeat_interleave(heads // mask.shape[1], 1)
-            share = mask.sum(-1, dtype=torch.float64) / visible.sum(-1)
-            kept += share.mean() * (rows.stop - rows.start) / queries
+            pairs = seen * len(own) - (len(own) * (len(own) - 1) // 2 if causal else 0)
+            self._pairs.append((mask.sum(), q.shape[0] * heads * pairs))
             parts.append(
                 scaled_dot_product_attention(q[:, :, rows], k[:, :, :seen], v[:, :, :seen], attn_mask=mask)
             )
-        self._kept.append(kept)
         return torch.cat(parts, 2)
