@@ -1,4 +1,4 @@
-"""What attention over few keys costs in quality: in a trained model, in single layers, and when trained in."""
+"""What attention over few keys costs in quality: in a trained model, in its layers, and when trained in."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ COMPARED = ("choice", "target", "loss")
 
 
 def measure_retention(prepared: Prepared, budget: Budget) -> Measurement:
-    """One reading an item and quantity; `wrong` when an answer is no number or unlike the baseline's in shape."""
+    """One reading an item and quantity; `wrong` when an answer is no number or of another shape."""
     del budget  # every item is read once, however long that takes
     workload = prepared.workload
     is_baseline = prepared.case.candidate == workload.benchmark.baseline

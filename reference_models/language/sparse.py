@@ -34,7 +34,7 @@ class Sparse:
 
     @property
     def kept(self) -> float:
-        """Of all pairs of a query and a key that it may see, in all heads and calls, the share that was kept."""
+        """Of all pairs of a query and a key that it may see, the share that was kept, over all calls."""
         return sum(int(kept) for kept, _ in self._pairs) / sum(seen for _, seen in self._pairs)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:

@@ -75,11 +75,7 @@ def select(
         shared: whether the heads that share keys share a choice.
         mass: when given, as many blocks as hold this share of the pooled mass, and `keep` is the most.
     """
-    if pool == "query":
-        q_seen = in_blocks(q, rows).mean(3) if rows > 1 else q
-    else:
-        q_seen = q
-    logits = estimate(q_seen, k, part or block, summary)
+    logits = estimate(in_blocks(q, rows).mean(3) if pool == "query" else q, k, part or block, summary)
     parts = block // (part or block)
     if parts > 1:
         logits = pad(logits, (0, -logits.shape[-1] % parts), value=-math.inf)

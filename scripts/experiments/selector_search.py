@@ -5,8 +5,8 @@ at least 98 % (the lower bound), greedy agreement at least 95 %, and every numbe
 configurations read a few documents and the prompts; those that come near are read all documents. Selections
 are applied by masks in float32: this is about quality, not about time.
 
-    python scripts/experiments/selectors.py --backend cuda --out docs/experiments
-    python scripts/experiments/selectors.py --backend cpu -N 1024 -k 'block|window' --screen 2 --documents 4
+    python scripts/experiments/selector_search.py --backend cuda --out docs/experiments
+    python scripts/experiments/selector_search.py --backend cpu -N 1024 -k window --screen 2 --documents 2
 
 Needs what `dsbench[models]` needs. Four minutes are enough on an H200; what does not fit is said.
 """
