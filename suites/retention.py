@@ -10,6 +10,9 @@ from dsbench.registry import Axis, benchmark, resolve
 ATTENTION = "reference_models.attention"
 LANGUAGE = "reference_models.language"
 
+SMALL = {"block": 16, "keep": 0.25, "least": 2}
+"""A block top-k that leaves something out of 256 characters."""
+
 
 def _with(asked: str, selector: str = "", **options: Any) -> Callable[..., Mapping[str, Any]]:
     """A candidate: what is asked, of attention over the keys that a selector chooses."""
@@ -36,9 +39,7 @@ def _selectors(asked: str) -> dict[str, Callable[..., Mapping[str, Any]]]:
     baseline="dense",
     axes={
         # The two texts hold seven documents of 8,192 tokens.
-        "N": Axis(
-            full=(512, 1024, 4096, 8192), quick=(512,), limits={"cpu": (512, 1024), "mps": (512, 1024)}
-        ),
+        "N": Axis(full=(1024, 4096, 8192), quick=(512,), limits={"cpu": (512, 1024), "mps": (512, 1024)}),
     },
     probes=("retention",),
     once=True,
@@ -67,3 +68,29 @@ def layer(device: str, seed: int) -> dict[str, Any]:
     from reference_models.language.layer import stored
 
     return {"layers": stored(device)}
+
+
+@benchmark(
+    candidates={
+        "dense": _with("character:trained"),
+        # The noise floor: the same recipe with other first weights and in another order.
+        "dense_again": _with("character:trained", another=1000),
+        "block_topk": _with("character:trained", "block_topk:select", **SMALL),
+        "block_topk_bolted_on": _with("character:trained", "block_topk:select", learnt=False, **SMALL),
+    },
+    baseline="dense",
+    axes={"steps": Axis(full=(600,), quick=(20,))},  # twenty only show that it works
+    probes=("retention",),
+)
+def trained(steps: int, device: str, seed: int) -> dict[str, Any]:
+    """A small model over characters, trained with sparse attention in place; every round is another seed."""
+    from reference_models.language import character
+
+    text, test, vocabulary = character.data()
+    return {
+        "text": text.to(device),
+        "documents": character.documents(test),
+        "vocabulary": vocabulary,
+        "steps": steps,
+        "seed": seed,
+    }

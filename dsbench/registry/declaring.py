@@ -26,8 +26,8 @@ class DeclarationError(ValueError):
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter and its values: `full`, the fewer of a `quick` run (all of them when empty), and
-    the values a backend is limited to where the full ones are out of its reach."""
+    """A parameter and its values: `full`, those of a `quick` run (the full ones when empty), and the
+    values a backend is limited to where the others are out of its reach."""
 
     full: tuple[Scalar, ...]
     quick: tuple[Scalar, ...] = ()
@@ -35,7 +35,7 @@ class Axis:
 
     def values(self, backend: str, quick: bool) -> tuple[Scalar, ...]:
         chosen = self.quick if quick and self.quick else self.full
-        allowed = self.limits.get(backend, self.full)
+        allowed = self.limits.get(backend, chosen)
         return tuple(value for value in chosen if value in allowed)
 
 

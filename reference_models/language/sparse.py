@@ -44,7 +44,8 @@ class Sparse:
             ValueError: the selector leaves a query without a key.
         """
         heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
-        selection = self._select(q, k, causal, **self._options) if self._select else None
+        with torch.no_grad():  # a choice has no gradient
+            selection = self._select(q, k, causal, **self._options) if self._select else None
         k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
         positions = torch.arange(keys, device=q.device)
         parts = []

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from reference_models.attention.ranking import best_blocks
 from reference_models.attention.selection import Selection, in_blocks
 
 
@@ -67,7 +66,7 @@ def select(
     """The blocks for each row of queries.
 
     Args:
-        keep, least: as in `ranking.best_blocks`.
+        keep, least: max(least, ⌈keep · blocks that a row can see⌉) blocks are kept.
         part: tokens that are summarised together, a divisor of the block; a block when None.
         pool: ``query`` averages the queries of a row first, as `block_topk` does; ``mean`` and ``max`` pool
             their masses.
@@ -93,15 +92,21 @@ def select(
     if shared:
         found = found.unflatten(1, (k.shape[1], -1))
         found = found.amax(2) if pool == "max" else found.mean(2)
-    last = (torch.arange(found.shape[2], device=q.device) * rows + keys - queries) // block
-    forced = (number <= last[:, None]) & (number > last[:, None] - local) | (number < sinks)
-    found = found.masked_fill(forced, math.inf)
-    chosen = best_blocks(found, q, k, causal, block, rows, keep, least)
-    if mass is None:
-        return chosen
-    share = found.masked_fill(forced, 0).gather(-1, chosen.indices)
-    held = (share / found.masked_fill(forced, 0).sum(-1, keepdim=True)).cumsum(-1)
-    free = forced.sum(-1)[:, None] + least
-    first = torch.arange(chosen.indices.shape[-1], device=q.device) < free
-    enough = held - share / found.masked_fill(forced, 0).sum(-1, keepdim=True) >= mass
-    return Selection(chosen.indices, chosen.valid & (first | ~enough), block, rows)
+    last = (torch.arange(found.shape[2], device=q.device) * rows + rows - 1 + keys - queries).clamp(
+        max=keys - 1
+    )
+    first = (torch.arange(found.shape[2], device=q.device) * rows + keys - queries) // block
+    visible = last // block + 1 if causal else torch.full_like(last, len(number))
+    near = (number > (first - local)[:, None]) & (number < visible[:, None])
+    sure = (near & (number <= (last // block)[:, None])) | (number < sinks)
+    ranked = found.masked_fill(sure, math.inf).masked_fill(number >= visible[:, None], -math.inf)
+    most = torch.maximum((visible * keep).ceil().long(), torch.tensor(least, device=q.device))
+    most = torch.maximum(most, sure.sum(-1)).minimum(visible)
+    top = ranked.topk(int(most.max()), dim=-1)
+    place = torch.arange(top.indices.shape[-1], device=q.device)
+    valid = (place < most[:, None]).expand(top.indices.shape)
+    if mass is not None:
+        share = found.gather(-1, top.indices) / found.sum(-1, keepdim=True)
+        # A block is needed while those before it do not hold the mass.
+        valid = valid & ((share.cumsum(-1) - share < mass) | (place < sure.sum(-1)[:, None] + least))
+    return Selection(top.indices, valid, block, rows)
