@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_attention_models import causal_or_not, error
 
-from reference_models.attention import dense
+from reference_models.attention import dense, masked
 from reference_models.attention.precision import tolerance
 from reference_models.attention.selection import Selection, attend
 
@@ -51,20 +51,22 @@ def test_output_and_gradients_are_those_of_the_oracle_on_the_same_selection(
     limits = None if lengths is None else torch.tensor(lengths).clamp(max=keys)
     leaves = [inputs[name].requires_grad_() for name in ("q", "k", "v")]
     both = []
-    for model in (attend, dense.oracle):
+    for model in (attend, masked.attend, dense.oracle):
         out = model(**inputs, causal=causal, lengths=limits)
         both.append((out, *torch.autograd.grad(out.square().sum() / 2 + out.sum(), leaves)))
-    for actual, expected in zip(*both, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+    for gathered, hidden, expected in zip(*both, strict=True):
+        torch.testing.assert_close(gathered, expected, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(hidden, expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @causal_or_not
 def test_short_formats_are_within_their_tolerance(dtype: str, causal: bool) -> None:
     inputs = drawn((4, 2, 4), 130, 130, 16, 16, getattr(torch, dtype))
-    out = attend(**inputs, causal=causal)
-    assert out.dtype == inputs["q"].dtype
-    assert error(out, dense.oracle(**inputs, causal=causal)) <= tolerance(dtype)
+    for kernel in (attend, masked.attend):
+        out = kernel(**inputs, causal=causal)
+        assert out.dtype == inputs["q"].dtype
+        assert error(out, dense.oracle(**inputs, causal=causal)) <= tolerance(dtype)
 
 
 def test_a_query_without_a_key_gets_zeros_and_sends_no_gradient() -> None:
@@ -145,9 +147,11 @@ def test_a_selection_for_other_queries_is_refused(shape: tuple[int, ...]) -> Non
 
 def test_a_selection_of_unlike_parts_is_refused() -> None:
     indices, valid = torch.zeros(1, 1, 2, 3).long(), torch.ones(1, 1, 2, 3).bool()
-    with pytest.raises(ValueError, match="indices and valid must both be"):
-        Selection(indices, valid[..., :2])
-    with pytest.raises(ValueError, match="integer indices and boolean validity"):
-        Selection(indices.float(), valid)
-    with pytest.raises(ValueError, match="blocks of 0 by 1 queries"):
-        Selection(indices, valid, block=0)
+    q = torch.zeros(1, 1, 2, 4)
+    for selection, message in (
+        (Selection(indices, valid[..., :2]), "indices and valid must both be"),
+        (Selection(indices.float(), valid), "integer indices and boolean validity"),
+        (Selection(indices, valid, block=0), "blocks of 0 by 1 queries"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            attend(q, q, q, True, selection)

@@ -46,13 +46,15 @@ class Candidate:
     `reference` computes in high precision what this candidate means to compute, when that is not what
     the oracle computes (an approximation); it says whether the code is right, while the oracle says
     how good the approximation is. `memory` gives the bytes a call needs for a point, and `work`
-    replaces the benchmark's formula; both take the axes as keywords.
+    replaces the benchmark's formula; both take the axes as keywords. A `quick` run leaves out a candidate
+    that is not `quick`.
     """
 
     function: Function
     reference: Function | None = None
     memory: Function | None = None
     work: Function | None = None
+    quick: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Benchmark:
         return [
             Case(self.suite, self.name, candidate, point, self.version)
             for point in points
-            for candidate in self.candidates
+            for candidate, declared in self.candidates.items()
+            if declared.quick or not quick
         ]
 
     def asked(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Block top-k: each block of queries attends to the few blocks of keys that look most alike.
 
 Queries and keys are averaged over blocks of `BLOCK` tokens; the products of the averages rank the blocks
-of keys for each block of queries, and the best share is gathered and attended to exactly. The first
+of keys for each block of queries, and the best are gathered and attended to exactly: a share of those that
+the queries can see (`attention`), or sixteen however long the prompt is (`fixed`). The first
 block (the attention sink) and the queries' own block are always among them.
 
 This is the block-sparse head of Jiang et al., "MInference 1.0", NeurIPS 2024 (arXiv:2407.02490), which
@@ -22,26 +23,19 @@ dense kernel stays ahead of it; to turn the skipped work into time there takes a
 
 from __future__ import annotations
 
-import math
+from functools import partial
 
 import torch
 
-from reference_models.attention import dense
-from reference_models.attention.chunks import chunk_bytes
 from reference_models.attention.inputs import HEADS
-from reference_models.attention.precision import itemsize
-from reference_models.attention.ranking import best_blocks, kept, means
-from reference_models.attention.seen import share_heads
-from reference_models.attention.selection import Selection, attend, row_bytes
+from reference_models.attention.method import Method
+from reference_models.attention.pages import Pages
+from reference_models.attention.ranking import EIGHTH, SIXTEEN, Budget, best_blocks, means
+from reference_models.attention.seen import check_shapes, share_heads
+from reference_models.attention.selection import Selection, attend
 
 BLOCK = 64
 """Tokens of a block."""
-
-KEEP = 0.125
-"""The share of the blocks that a block of queries can see which it gets."""
-
-LEAST = 4
-"""Blocks that a query gets at least: of fewer, the sink and its own would leave nothing to choose."""
 
 
 def attention(
@@ -50,12 +44,17 @@ def attention(
     v: torch.Tensor,
     causal: bool,
     block: int = BLOCK,
-    keep: float = KEEP,
-    least: int = LEAST,
+    budget: Budget = EIGHTH,
     lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attention over the selected blocks, gathered. N need not be a multiple of the block."""
-    return attend(q, k, v, causal, select(q, k, causal, block, keep, least, lengths), lengths)
+    """Attention over the selected blocks. N need not be a multiple of the block."""
+    selection = select(q, k, causal, block, block, budget, lengths)
+    return attend(q, k, v, causal, selection, lengths)
+
+
+def fixed(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """The same with sixteen blocks for each block of queries."""
+    return attention(q, k, v, causal, budget=SIXTEEN)
 
 
 @torch.no_grad()
@@ -64,56 +63,38 @@ def select(
     k: torch.Tensor,
     causal: bool,
     block: int = BLOCK,
-    keep: float = KEEP,
-    least: int = LEAST,
+    rows: int = BLOCK,
+    budget: Budget = EIGHTH,
     lengths: torch.Tensor | None = None,
+    pages: Pages | None = None,
 ) -> Selection:
-    """The blocks of keys for each block of queries, fewer where the past is shorter.
+    """The blocks of keys for each row of queries, by the product of their averages.
 
     Args:
         q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
         causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block, of queries as of keys.
-        keep, least: which share of the blocks that a block of queries can see it gets, and how many at
-            least. A fixed number is a share of zero.
+        block: tokens of a block of keys.
+        rows: queries that share a choice, and whose average ranks.
+        budget: how many blocks are kept.
         lengths: how many keys each sequence has, (B,); all Nk by default.
+        pages: the summaries of k's blocks, made here when they are not given.
 
     Raises:
-        ValueError: the budget makes no sense, or the shapes do not fit each other.
+        ValueError: the shapes do not fit each other.
     """
-    scores = means(q, block) @ share_heads(means(k, block, lengths), q.shape[1]).mT
-    return best_blocks(scores, q, k, causal, block, block, keep, least, lengths)
+    check_shapes(q, k, lengths)
+    queries = means(q, rows, None if lengths is None else lengths.clamp(max=q.shape[2]))
+    keys = means(k, block, lengths) if pages is None else pages.mean
+    scores = queries @ share_heads(keys, q.shape[1]).mT
+    return best_blocks(scores, q, k, causal, block, rows, budget, lengths)
 
 
-def reference(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    keep: float = KEEP,
-    least: int = LEAST,
-    lengths: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """What `attention` means to compute: exact attention over the blocks that it selects."""
-    return dense.oracle(q, k, v, causal, select(q, k, causal, block, keep, least, lengths), lengths)
+def scoring(rows: int, block: int, N: int, D: int, causal: bool) -> float:
+    """Floating-point operations of averaging and of the averages' products, half of them when causal."""
+    queries, keys = -(-N // rows), -(-N // block)
+    averages = (N if rows > 1 else 0) + (N if block > 1 else 0)
+    return HEADS * D * (averages + 2 * queries * keys / (2 if causal else 1))
 
 
-def work(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
-    """Floating-point operations, bytes and precision that the method needs: averages, their products (half
-    of them when causal), and two products over the selected blocks, which each block of queries reads."""
-    blocks = math.ceil(N / BLOCK)
-    seen = range(1, blocks + 1) if causal else [blocks] * blocks
-    pairs = sum(kept(visible, KEEP, LEAST) for visible in seen)
-    flops = HEADS * D * (2 * N + 2 * blocks**2 / (2 if causal else 1) + 4 * pairs * BLOCK**2)
-    moved = dense.tensors(N, D, dtype) + 2 * HEADS * pairs * BLOCK * D * itemsize(dtype)
-    return flops, moved, dtype
-
-
-def memory(N: int, D: int, dtype: str, **_: object) -> int:
-    """Bytes that a call needs, inputs and result included: q, k, v and the result once more when they
-    are filled up to whole blocks, the scores of blocks, and a chunk of gathered blocks."""
-    blocks, size = math.ceil(N / BLOCK), itemsize(dtype)
-    chunk = chunk_bytes(blocks, HEADS * row_bytes(D, kept(blocks, KEEP, LEAST), BLOCK, BLOCK, size))
-    whole = dense.tensors(blocks * BLOCK, D, dtype) if N % BLOCK else 0
-    return dense.tensors(N, D, dtype) + whole + HEADS * (2 * blocks * D + 3 * blocks**2) * 4 + chunk
+SHARE = Method(select, partial(scoring, BLOCK, BLOCK), BLOCK, BLOCK, EIGHTH)
+FIXED = Method(select, partial(scoring, BLOCK, BLOCK), BLOCK, BLOCK, SIXTEEN)

@@ -26,11 +26,26 @@ def last_seen(
         lengths: how many of the Nk keys of each sequence there are, integers (B,); all by default.
 
     Raises:
+        ValueError: see `check_shapes`.
+    """
+    check_shapes(q, k, lengths)
+    batch, queries, keys = q.shape[0], q.shape[2], k.shape[2]
+    ends = torch.full((batch,), keys, device=q.device) if lengths is None else lengths.to(q.device)
+    ends = ends.long()[:, None]
+    if not causal:
+        return (ends - 1).expand(batch, queries)
+    position = (ends - queries).clamp_(min=0) + torch.arange(queries, device=q.device)
+    return torch.minimum(position, ends - 1)
+
+
+def check_shapes(q: torch.Tensor, k: torch.Tensor, lengths: torch.Tensor | None = None) -> None:
+    """Whether these queries can be asked of these keys.
+
+    Raises:
         ValueError: the shapes do not fit each other, or a length on the CPU is not within 0 and Nk. (On
             another device, looking would stop the host, and it is the caller's to see to it.)
     """
-    batch, heads, queries, D = q.shape
-    keys = k.shape[2]
+    (batch, heads, queries, D), keys = q.shape, k.shape[2]
     if k.shape[0] != batch or k.shape[3] != D:
         raise ValueError(f"queries {tuple(q.shape)} and keys {tuple(k.shape)} differ in B or D")
     if heads % k.shape[1]:
@@ -38,17 +53,11 @@ def last_seen(
     if queries > keys:
         raise ValueError(f"{queries} queries and {keys} keys: the queries must be the last of the keys")
     if lengths is None:
-        ends = torch.full((batch, 1), keys, device=q.device)
-    else:
-        if lengths.shape != (batch,) or lengths.is_floating_point():
-            raise ValueError(f"lengths must be {batch} integers, one a sequence")
-        if lengths.device.type == "cpu" and not bool(((lengths >= 0) & (lengths <= keys)).all()):
-            raise ValueError(f"lengths must be from 0 to the {keys} keys there are, not {lengths.tolist()}")
-        ends = lengths.to(q.device, torch.int64)[:, None]
-    if not causal:
-        return (ends - 1).expand(batch, queries)
-    position = (ends - queries).clamp_(min=0) + torch.arange(queries, device=q.device)
-    return torch.minimum(position, ends - 1)
+        return
+    if lengths.shape != (batch,) or lengths.is_floating_point():
+        raise ValueError(f"lengths must be {batch} integers, one a sequence")
+    if lengths.device.type == "cpu" and not bool(((lengths >= 0) & (lengths <= keys)).all()):
+        raise ValueError(f"lengths must be from 0 to the {keys} keys there are, not {lengths.tolist()}")
 
 
 def unseen(last: torch.Tensor, keys: int) -> torch.Tensor:

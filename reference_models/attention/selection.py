@@ -7,7 +7,7 @@ with a `Selection`, and what follows is the same for all of them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import pad
@@ -17,32 +17,19 @@ from reference_models.attention.chunks import budget_of, chunks
 from reference_models.attention.seen import last_seen, share_heads
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """The blocks of keys, of `block` tokens each, that queries may see; `rows` queries share a choice.
 
     `indices` are numbers of blocks of keys, integers of shape (B, Hs, ⌈Nq/rows⌉, m), each of them below
     ⌈Nk/block⌉; `valid`, booleans of that shape, tells which of them count, and those are distinct. Hs
     divides the heads of the queries: head h uses the choice of h // (H / Hs). A selection of single tokens
     by single queries has a block of one and rows of one.
-
-    Raises:
-        ValueError: the two differ in shape or are of other types, or a size is below one.
     """
 
     indices: torch.Tensor
     valid: torch.Tensor
     block: int = 1
     rows: int = 1
-
-    def __post_init__(self) -> None:
-        if self.indices.dim() != 4 or self.indices.shape != self.valid.shape:
-            shapes = f"{tuple(self.indices.shape)} and {tuple(self.valid.shape)}"
-            raise ValueError(f"indices and valid must both be (B, Hs, rows, m), not {shapes}")
-        if self.indices.is_floating_point() or self.valid.dtype != torch.bool:
-            raise ValueError("a selection needs integer indices and boolean validity")
-        if self.block < 1 or self.rows < 1:
-            raise ValueError(f"a selection of blocks of {self.block} by {self.rows} queries makes no sense")
 
     def mask(self, queries: slice, keys: int) -> torch.Tensor:
         """Which of the first `keys` keys the queries may see: booleans (B, Hs, queries, keys).
@@ -104,7 +91,7 @@ def attend(
         ValueError: the shapes do not fit each other.
     """
     last = last_seen(q, k, causal, lengths)
-    _check(q, k, v, selection)
+    check(q, k, v, selection)
     batch, heads, N, D = q.shape
     block, m = selection.block, selection.indices.shape[-1]
     # A unit is a head of keys under one choice; the heads of queries that share it attend together.
@@ -121,6 +108,8 @@ def attend(
     table = share_heads(table, units)[:, :, None, None]
     indices, valid = share_heads(selection.indices, units), share_heads(selection.valid, units)
     places, indices, valid = (x.reshape(-1, m) for x in (indices + table, indices, valid))
+    # What does not count is not gathered: its row reads again a block that does, and hides it.
+    places = places.where(valid, places.gather(1, valid.byte().argmax(-1, keepdim=True)))
     key_rows, value_rows = keys.reshape(-1, block * D), values.reshape(-1, block * D)
     again = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))
     each = row_bytes(D, m, block, queries.shape[1], q.itemsize)
@@ -164,13 +153,25 @@ def scales(D: int) -> tuple[float, float]:
     return before, 1 / (before * math.sqrt(D))
 
 
-def _check(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, selection: Selection) -> None:
+def check(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, selection: Selection) -> None:
+    """Whether a selection can be attended to; looks at shapes and types alone, which stops no device.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    indices, valid, block, rows = selection
     batch, heads, N, _ = q.shape
     if k.shape != v.shape:
         raise ValueError(f"keys {tuple(k.shape)} and values {tuple(v.shape)} differ in shape")
-    found = tuple(selection.indices.shape[:3])
-    if found[0] != batch or heads % found[1] or found[2] != -(-N // selection.rows):
+    if indices.dim() != 4 or indices.shape != valid.shape:
+        shapes = f"{tuple(indices.shape)} and {tuple(valid.shape)}"
+        raise ValueError(f"indices and valid must both be (B, Hs, rows, m), not {shapes}")
+    if indices.is_floating_point() or valid.dtype != torch.bool:
+        raise ValueError("a selection needs integer indices and boolean validity")
+    if block < 1 or rows < 1:
+        raise ValueError(f"a selection of blocks of {block} by {rows} queries makes no sense")
+    if indices.shape[0] != batch or heads % indices.shape[1] or indices.shape[2] != -(-N // rows):
         raise ValueError(
-            f"a selection of shape {found} does not fit {batch} sequences of {heads} heads and {N} queries "
-            f"in rows of {selection.rows}"
+            f"a selection of shape {tuple(indices.shape)} does not fit {batch} sequences of {heads} heads "
+            f"and {N} queries in rows of {rows}"
         )

@@ -74,7 +74,7 @@ def select(
     causal: bool,
     keep: int = KEEP,
     lengths: torch.Tensor | None = None,
-    budget: float | None = None,
+    hold: float | None = None,
 ) -> Selection:
     """The `keep` keys with the highest scores of each query, fewer where the past is shorter.
 
@@ -83,7 +83,7 @@ def select(
         causal: whether a query sees no later key.
         keep: how many keys a query gets; all of them when there are fewer.
         lengths: how many keys each sequence has, (B,); all Nk by default.
-        budget: bytes of scores to hold at once, the device's own by default.
+        hold: bytes of scores to hold at once, the device's own by default.
 
     Raises:
         ValueError: no key is to be kept, or the shapes do not fit each other.
@@ -96,8 +96,8 @@ def select(
     last = last_seen(q, k, causal, lengths)
     k = share_heads(k, heads)
     indices, valid = [], []
-    budget = budget_of(q.device) if budget is None else budget
-    for rows in chunks(N, batch * heads * keys * (2 * q.dtype.itemsize + 1), budget):
+    hold = budget_of(q.device) if hold is None else hold
+    for rows in chunks(N, batch * heads * keys * (2 * q.dtype.itemsize + 1), hold):
         seen = max(keys - N + rows.stop, m) if causal else keys
         top = dense.scores(q[:, :, rows], k[:, :, :seen], last[:, rows]).topk(m, dim=-1)
         indices.append(top.indices)
@@ -107,20 +107,30 @@ def select(
 
 
 def masked_reference(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What `masked` means to compute: exact attention over the keys that it selects.
 
     The scores are taken in one piece as there, since another order of summation breaks ties otherwise.
     """
-    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, budget=math.inf))
+    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, lengths, hold=math.inf), lengths)
 
 
 def gathered_reference(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What `gathered` means to compute: exact attention over the keys that it selects."""
-    return dense.oracle(q, k, v, causal, select(q, k, causal, keep))
+    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, lengths), lengths)
 
 
 def work_gathered(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
