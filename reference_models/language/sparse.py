@@ -6,6 +6,8 @@ It says what a selection costs a model, not how fast it can be: scores are maske
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +15,30 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from reference_models.attention.selection import Selection
+from reference_models.attention.selectors import METHODS
 
 Select = Callable[..., Selection]
 """``select(q, k, causal)``, shapes as in `decoder.Attention`."""
+
+
+def budgeted(method: str, block: int | None = None, rows: int | None = None, **budget: Any) -> Select:
+    """The selector of a sparse method by name, at another budget, so that methods can be compared at one.
+
+    Args:
+        block, rows: other sizes than the method's own.
+        budget: what of the method's `ranking.Budget` is replaced.
+
+    Raises:
+        KeyError: there is no such method.
+    """
+    known = METHODS[method]
+    return partial(
+        known.selector,
+        block=block or known.block,
+        rows=rows or known.rows,
+        budget=replace(known.budget, **budget),
+    )
+
 
 AT_ONCE = 2**28
 """Pairs of a query and a key whose mask is held at once."""
