@@ -33,9 +33,13 @@ from dsbench.registry import Benchmark, benchmark, resolve
 from reference_models.attention import token_topk
 from reference_models.language import reading, smollm2
 from reference_models.language.answers import answers
+from reference_models.language.sparse import budgeted
 
 QUARTER = 0.235
 """The share to ask for so that, with what every query keeps in any case, a quarter is kept."""
+
+
+SEARCHED = {"select": searched.select, "keep": QUARTER}
 
 
 def configurations(N: int) -> dict[str, dict[str, Any]]:
@@ -81,6 +85,10 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
         found[f"mean mean mass {mass}"] = {"pool": "mean", "mass": mass, "keep": 0.5}
         found[f"max mean mass {mass}"] = {"mass": mass, "keep": 0.5}
     found["max mean shared"] = {"shared": True}
+    # The methods of the papers as they are, at this budget.
+    for method in ("block_topk", "moba", "nsa", "quest", "top_p", "mass"):
+        found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
+    found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
     # Controls: a window and a sink of the same budget, and single keys by their exact scores.
     kept = max(4, blocks // 4)
     found["window and sink"] = {"local": kept - 1, "least": kept, "keep": 0.0}
@@ -93,7 +101,7 @@ def asked(name: str, options: Mapping[str, Any]) -> Any:
     """The candidate of a configuration."""
     if name == "dense":
         return answers
-    return partial(answers, **{"select": searched.select, "keep": QUARTER, **options})
+    return partial(answers, **(options if "select" in options else {**SEARCHED, **options}))
 
 
 def measured(declared: Benchmark, case: Case, workload: Workload) -> dict[str, Any]:
