@@ -31,8 +31,8 @@ class DeclarationError(ValueError):
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter and its values: `full`, the fewer of a `quick` run (all of them when empty), and
-    the values a backend is limited to where the full ones are out of its reach."""
+    """A parameter and its values: `full`, those of a `quick` run (the full ones when empty), and the
+    values a backend is limited to where the others are out of its reach."""
 
     full: tuple[Scalar, ...]
     quick: tuple[Scalar, ...] = ()
@@ -40,7 +40,7 @@ class Axis:
 
     def values(self, backend: str, quick: bool) -> tuple[Scalar, ...]:
         chosen = self.quick if quick and self.quick else self.full
-        allowed = self.limits.get(backend, self.full)
+        allowed = self.limits.get(backend, chosen)
         return tuple(value for value in chosen if value in allowed)
 
 
@@ -71,7 +71,9 @@ class Benchmark:
     axes; `work` the floating-point operations and bytes of one call, by the axes, and as a third the
     precision of its matrix products where it has a ceiling; `where` says by the axes which
     points make sense, all of them when it is None; `leak_budget` the bytes that a process may hold more
-    after every call. A new `version` starts a new series and is due when the workload changes."""
+    after every call. A benchmark measured `once` gives the same in every round, because it draws nothing and
+    times nothing, and is left out of all but the first. A new `version` starts a new series and is due when
+    the workload changes."""
 
     suite: str
     name: str
@@ -87,6 +89,7 @@ class Benchmark:
     version: int = 1
     where: Callable[..., bool] | None = None
     leak_budget: float = LEAK_BUDGET
+    once: bool = False
 
     def cases(self, backend: str, quick: bool) -> list[Case]:
         """Candidates x points, the points outermost so that candidates meet under like conditions."""
@@ -107,6 +110,7 @@ class Benchmark:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
         names = set(wanted or self.probes) - ({"error"} if self.oracle is None else set())
+        names -= {"retention"} - set(self.probes)  # its candidates are written for it
         return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:
@@ -127,6 +131,7 @@ def benchmark(
     version: int = 1,
     where: Callable[..., bool] | None = None,
     leak_budget: float = LEAK_BUDGET,
+    once: bool = False,
 ) -> Callable[[Callable[..., Mapping[str, Any]]], Benchmark]:
     """Declares a benchmark; decorates the function that makes its inputs, whose name and docstring
     become the benchmark's. See `Benchmark` and `Candidate` for what each argument means.
@@ -183,6 +188,7 @@ def benchmark(
             version=version,
             where=where,
             leak_budget=leak_budget,
+            once=once,
         )
 
     return declare
