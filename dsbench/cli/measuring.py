@@ -1,0 +1,51 @@
+"""Options of the commands that measure two sides now, and their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import click
+
+from dsbench.cli.exits import RefusedError
+from dsbench.cli.options import Command, backend_option, core_list
+
+
+def measuring_options(command: Command) -> Command:
+    """--time, --seed, --timeout, --affinity, --backend and --device."""
+    for decorate in (
+        backend_option,
+        click.option(
+            "--affinity", callback=core_list, default="", metavar="CORES", help="Keep both sides on cores."
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=120.0,
+            show_default=True,
+            help="Seconds without a sign of life after which a process is ended.",
+        ),
+        click.option("--seed", type=int, default=0, show_default=True, help="Draws inputs and turns."),
+        click.option(
+            "--time",
+            "limit",
+            type=click.FloatRange(min=0),
+            default=600.0,
+            show_default=True,
+            help="Seconds after which no more is measured than has to be.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def refuse_without_measure(context: click.Context, stored: Collection[str], why: str) -> None:
+    """Refuses options that would be ignored without --measure: all but the `stored` ones.
+
+    Raises:
+        RefusedError: one of them was given.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE and parameter.name not in stored:
+            named = parameter.opts[0] if isinstance(parameter, click.Option) else "SUITE"
+            raise RefusedError(f"{named} needs --measure: {why}")
