@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from dsbench.backends.fake import COLD_PENALTY
 from dsbench.gate import Outcome
 from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy, confirm, settle
 from dsbench.pairs import Pair, Pairing, Side, measure_pair
 from dsbench.records import Case
 from dsbench.registry import load
-from dsbench.versus import Versus
 
 SUITE = """
 import os, time
+from dsbench.backends import fake
 from dsbench.backends.fake import spend
 from dsbench.registry import benchmark
+
+calls = []
 
 
 def steady(x):
@@ -115,19 +118,44 @@ def test_a_suite_that_cannot_be_imported_on_one_side_breaks_all_its_cases(tmp_pa
     assert [set(pair.problems) for pair in found] == [{1}, {1}]
 
 
-def test_an_alarm_is_confirmed_by_fresh_pairs_and_the_rest_settled_at_the_first_look(tmp_path: Path) -> None:
-    sides = both(tmp_path, "spend(1.05e-3)")
-    kept: list[tuple[Pair, bool]] = []
-    versus = Versus(sides, cases(sides[0]), QUICK, POLICY, 600.0, lambda *pair: kept.append(pair))
-    versus.run()
-    worse, same = versus.verdicts()
-    assert (worse.outcome, worse.case.candidate) == (Outcome.WORSE, "other")
-    assert f"{CONFIRMING} fresh pairs confirm it" in worse.reason
-    assert worse.change is not None
-    assert worse.change.value == pytest.approx(0.05)
-    assert (same.outcome, same.case.candidate) == (Outcome.SAME, "steady")
-    assert sum(confirming for _, confirming in kept) == CONFIRMING
-    assert [verdict.outcome for verdict in versus.controls()] == [Outcome.SAME]
+def test_two_sides_take_turns_on_each_metric_and_are_asked_the_exact_probes_once(tmp_path: Path) -> None:
+    exact = """
+from dsbench.backends.fake import free, hold
+def right(x): return x
+@benchmark(candidates={"it": other}, baseline="it", oracle=right, probes=("latency", "error", "memory"))
+def exact(device, seed):
+    return {"x": [1.0]}
+"""
+    sides = both(tmp_path, "spend(1e-3)")
+    for of, size in zip(sides, (2**20, 2**21), strict=True):
+        text = (
+            (of.suites / "echoes.py").read_text().replace("return x", f"hold({size}); free({size}); return x")
+        )
+        (of.suites / "echoes.py").write_text(text.replace("import spend", "import free, hold, spend") + exact)
+    (case,) = load(sides[0].suites / "echoes.py").benchmarks["exact"].cases("fake", quick=False)
+    found = list(measure_pair(sides, {case: ("latency", "latency_cold")}, 0, QUICK, probing=True))
+    assert [pair.metric for pair in found] == ["latency", "latency_cold"]
+    assert found[1].seconds[0] == pytest.approx(1e-3 + COLD_PENALTY)
+    before, after = ({m.probe: m.readings for m in side if m.status.has_numbers} for side in found[0].probed)
+    assert [side["memory"]["peak_memory"][0].value for side in (before, after)] == [
+        pytest.approx(2**20, rel=1e-5),
+        pytest.approx(2**21, rel=1e-5),
+    ]
+    assert set(before) == {"error", "memory"}
+    assert found[1].probed == ()
+
+
+def jumping(after: int, seconds: float) -> str:
+    """A body whose clock jumps in each call after the first so many."""
+    return f"calls.append(0); fake.jump({seconds} * (len(calls) > {after})); spend(1e-3)"
+
+
+def test_a_clock_that_runs_backwards_is_an_error_and_not_waited_for(tmp_path: Path) -> None:
+    sides = both(tmp_path, jumping(60, -2.0))
+    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, QUICK)}
+    told = ("error", "most of its turns took no time by its clock")
+    assert found["echoes.echo.other"].problems == {1: told}
+    assert found["echoes.echo.steady"].problems == {}
 
 
 CASE = Case("s", "b", "c")
