@@ -119,21 +119,34 @@ def build_sides(names: Sequence[str], options: Mapping[str, Any]) -> tuple[list[
     Raises:
         RefusedError: there is no such revision.
     """
-    from dsbench import runs
-    from dsbench.registry import builtin_suites
-    from dsbench.revisions import BuildError, RevisionError, build
+    from dsbench.revisions import BuildError
 
     sides: list[Side | None] = []
     failures = []
     for name in names:
         try:
-            sides.append(build(name, options["folder"] or builtin_suites(), runs.STATE, Path.cwd()))
-        except RevisionError as error:
-            raise RefusedError(str(error)) from None
+            sides.append(build_side(name, options))
         except BuildError as error:
             sides.append(None)
             failures.append(f"{name} cannot be built: {error}")
     return sides, failures
+
+
+def build_side(name: str, options: Mapping[str, Any]) -> Side:
+    """A side made ready to be measured.
+
+    Raises:
+        RefusedError: there is no such revision.
+        BuildError: it cannot be built.
+    """
+    from dsbench import runs
+    from dsbench.registry import builtin_suites
+    from dsbench.revisions import RevisionError, build
+
+    try:
+        return build(name, options["folder"] or builtin_suites(), runs.STATE, Path.cwd())
+    except RevisionError as error:
+        raise RefusedError(str(error)) from None
 
 
 def cases_of(side: Side, environment: Environment, options: Mapping[str, Any]) -> dict[str, Case]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import click
 
@@ -10,9 +10,10 @@ from dsbench.cli.exits import RefusedError
 from dsbench.cli.options import Command, backend_option, core_list
 
 
-def measuring_options(command: Command) -> Command:
-    """--time, --seed, --timeout, --affinity, --backend and --device."""
-    for decorate in (
+def measuring_options(limit: float, time_is_up: str) -> Callable[[Command], Command]:
+    """--time, with its default and what happens then, --seed, --timeout, --affinity, --backend and
+    --device."""
+    options = (
         backend_option,
         click.option(
             "--affinity", callback=core_list, default="", metavar="CORES", help="Keep both sides on cores."
@@ -29,13 +30,22 @@ def measuring_options(command: Command) -> Command:
             "--time",
             "limit",
             type=click.FloatRange(min=0),
-            default=600.0,
+            default=limit,
             show_default=True,
-            help="Seconds after which no more is measured than has to be.",
+            help=f"Seconds after which {time_is_up}.",
         ),
-    ):
-        command = decorate(command)
-    return command
+    )
+
+    def decorated(command: Command) -> Command:
+        for decorate in options:
+            command = decorate(command)
+        return command
+
+    return decorated
+
+
+FEWEST_PAIRS = "undecided cases get no more than 12 pairs of processes"
+"""What --time means to commands that compare two sides."""
 
 
 def refuse_without_measure(context: click.Context, stored: Collection[str], why: str) -> None:
