@@ -176,9 +176,10 @@ def _by_tolerance(metric: Metric, before: float, after: float) -> tuple[Outcome,
     assert metric.tolerance is not None  # the caller's condition
     difference = after - before
     change = Estimate(difference / abs(before)) if before else None
-    small = abs(difference) <= metric.resolution or abs(difference) <= metric.tolerance * abs(before)
-    if small:
+    if abs(difference) <= metric.tolerance * abs(before):
         return Outcome.SAME, change, f"within the tolerance of {metric.tolerance:.0%}"
+    if abs(difference) <= metric.resolution:
+        return Outcome.SAME, change, f"no further apart than can be told, {metric.resolution:g} {metric.unit}"
     worse = (difference > 0) == (metric.direction == "lower")
     return (
         (Outcome.WORSE if worse else Outcome.BETTER),
