@@ -13,6 +13,7 @@ from traces import Cell, Stream
 
 from dsbench.gate import Outcome
 from dsbench.paired_gate import CONFIRMING, LOOKS, confirm
+from dsbench.probes.latency import HOT
 from dsbench.records import Case
 
 CASES, SLOWER, COMPARISONS = 200, 5, 100
@@ -50,7 +51,7 @@ def _compared(kernels: Sequence[Sequence[float]], injected: float, draw: random.
         alarm = screened(some[: LOOKS[-1]], case)
         if alarm.outcome is Outcome.WORSE:
             alarms.append(alarm)
-            fresh[case.name] = pairs_of(some[LOOKS[-1] :], case)
+            fresh[case.name, HOT] = pairs_of(some[LOOKS[-1] :], case)
     worse = [
         int(verdict.case.candidate)
         for verdict in confirm(alarms, fresh, POLICY)
