@@ -100,27 +100,12 @@ def draws(found: list[Row]) -> None:
         print(f"Nothing slower, {clock} clock: {alarms} alarms, {confirmed} confirmed, of {of}.\n")
 
 
-def suites(found: list[Row]) -> None:
-    print("## 200 cases, 5 of them slower\n")
-    columns = ["machine", "neighbour", "slower", "comparisons", "alarms", "slower found", "others"]
-    rows = [
-        [
-            *(row["machine"], NEIGHBOUR[row["busy"]], f"{row['injected']:.0%}", str(row["comparisons"])),
-            *(str(row["alarms"]), f"{row['slower_found']} of {5 * row['comparisons']}", str(row["wrong"])),
-            str(row["all_and_nothing_else"]),
-        ]
-        for row in found
-    ]
-    table([*columns, "all 5 and nothing else"], rows)
-
-
 def main() -> None:
     result = json.loads(Path(sys.argv[1]).read_text())
     origin(result["recorded"])
     for machine, busy in cells(result["rows"]):
         rules(result["rows"], machine, busy)
     draws(result["draws"])
-    suites(result["suites"])
 
 
 if __name__ == "__main__":

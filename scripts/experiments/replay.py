@@ -7,8 +7,7 @@ second half the other. Slow-downs are injected by scaling the second side, and s
 stream overlap, so that their comparisons are not independent of each other.
 
 What hundreds of blocks cannot show, how rarely dsbench is wrong after it has measured again, is drawn from
-the same pairs in any order (`draws`): pairs, not turns, are what is taken for independent. Whole comparisons
-of 200 cases are drawn in the same way (`suites`).
+the same pairs in any order (`draws`): pairs, not turns, are what is taken for independent.
 
     python scripts/experiments/replay.py TRACES ... --out docs/experiments
 """
@@ -33,7 +32,6 @@ from typing import Any
 
 import numpy as np
 from rules import RULES, Comparison, confirmed, log_ratio, screened
-from suite_of_cases import suites
 from traces import Cell, Stream, read
 
 from dsbench.gate import Outcome
@@ -173,7 +171,6 @@ def main() -> None:
             print(*found["recorded"], flush=True)
             for name, rows in found.items():
                 result[name] += rows
-    result["suites"] = list(suites(cells))
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "ab.json"
     path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")

@@ -90,19 +90,19 @@ def u_test(compared: Comparison) -> bool:
     return bool(mannwhitneyu(before, after).pvalue < 0.05 and np.median(after) > np.median(before))
 
 
-def pairs_of(log_ratios: Sequence[float], case: Case = CASE) -> list[Pair]:
+def pairs_of(log_ratios: Sequence[float]) -> list[Pair]:
     """Pairs that say so."""
     return [
-        Pair(case.name, number, seconds=(1.0, 1.0), log_ratio=ratio)
+        Pair(CASE.name, number, seconds=(1.0, 1.0), log_ratio=ratio)
         for number, ratio in enumerate(log_ratios)
     ]
 
 
-def screened(log_ratios: Sequence[float], case: Case = CASE) -> Verdict:
+def screened(log_ratios: Sequence[float]) -> Verdict:
     """What dsbench says at the first of its looks that decides, before fresh pairs confirm it."""
-    pairs = pairs_of(log_ratios, case)
+    pairs = pairs_of(log_ratios)
     for look in (look for look in LOOKS if look <= len(pairs)):
-        verdict = settle(case, pairs[:look], POLICY)
+        verdict = settle(CASE, pairs[:look], POLICY)
         if verdict.outcome is not Outcome.INCONCLUSIVE:
             break
     return verdict
