@@ -87,10 +87,10 @@ class Search:
         last = len(self.revisions) - 1
         pairs = self.asked[last] = self._compare_ends(self.build(self.revisions[last]))
         assert self.ends is not None  # _compare_ends has said
-        error = (sum(not self._changed(pair) for pair in pairs) + 1) / (len(pairs) + 2)
-        if self.ends.outcome not in FOUND or error > HIGHEST_ERROR:
+        wrong = sum(not self._changed(pair) for pair in pairs)
+        if self.ends.outcome not in FOUND or wrong > HIGHEST_ERROR * len(pairs):
             return
-        self.posterior = Bisection(len(self.revisions), error)
+        self.posterior = Bisection(len(self.revisions), wrong, len(pairs))
         while not self.sure and time.monotonic() - began < self.limit:
             place = self.posterior.question(self.skipped)
             if place is None:

@@ -167,10 +167,26 @@ def measure_pair(
                     del left[case]
         except _LostError as lost:
             # Without a case to blame, the side cannot do this suite at all.
-            blamed = [case for case in left if case.name == lost.case] or list(left)
-            for case in blamed:
+            blamed = [case for case in left if case.name == lost.case]
+            problems = {lost.side: lost.told}
+            if blamed:
+                problems |= _alone(sides[1 - lost.side], 1 - lost.side, blamed[0], number, pairing)
+            for case in blamed or list(left):
                 del left[case]
-                yield Pair(case.name, number, metric=wanted[case][0], problems={lost.side: lost.told})
+                yield Pair(case.name, number, metric=wanted[case][0], problems=problems)
+
+
+def _alone(side: Side, index: int, case: Case, number: int, pairing: Pairing) -> dict[int, tuple[str, str]]:
+    """What is wrong with a case on one side too, whose other side has ended its process."""
+    try:
+        with Child(_job(side, [case], number, pairing), side.paths) as child:
+            worker = _Worker(index, child, pairing.timeout)
+            worker.make_ready()
+            if case.name not in worker.problems and worker.turn(case.name, HOT):
+                worker.check(case.name)
+            return {index: worker.problems[case.name]} if worker.problems else {}
+    except _LostError as lost:
+        return {index: lost.told}
 
 
 def _fresh(

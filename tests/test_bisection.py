@@ -22,25 +22,35 @@ from dsbench.stats.bisection import Bisection
 CASE = Case("s", "b", "c")
 
 
-def test_an_answer_moves_the_chances_by_how_often_it_is_right() -> None:
-    found = Bisection(4, error=0.1)
+def test_an_answer_moves_the_chances_and_a_contradiction_moves_them_back() -> None:
+    found = Bisection(4, wrong=0, trials=12)
     found.answer(1, changed=True)
-    assert found.chances == pytest.approx([0.45, 0.45, 0.05, 0.05])
-    assert found.question() == 0
-    found.answer(0, changed=False)
-    assert found.chances[1] == max(found.chances)
+    first, _, third, _ = found.chances
+    assert first > 5 * third
+    assert sum(found.chances) == pytest.approx(1)
+    found.answer(1, changed=False)
+    assert found.chances == pytest.approx([0.25] * 4)
+
+
+def test_answers_that_were_wrong_in_trials_move_the_chances_less() -> None:
+    moved = []
+    for wrong in (0, 4):
+        found = Bisection(2, wrong=wrong, trials=12)
+        found.answer(0, changed=True)
+        moved.append(found.chances[0])
+    assert moved[0] > 0.9 > moved[1] > 0.6
 
 
 def test_a_question_splits_the_chances_and_avoids_places_that_cannot_answer() -> None:
-    found = Bisection(8, error=0.1)
+    found = Bisection(8, 0, 12)
     assert found.question() == 3
     assert found.question({3}) in (2, 4)
     assert found.question(range(7)) is None
-    assert Bisection(1, error=0.1).question() is None
+    assert Bisection(1, 0, 12).question() is None
 
 
 def test_places_that_no_question_can_tell_apart_are_found_together() -> None:
-    found = Bisection(4, error=0.1)
+    found = Bisection(4, 0, 12)
     for _ in range(3):
         found.answer(0, changed=False)
         found.answer(2, changed=True)
@@ -50,22 +60,21 @@ def test_places_that_no_question_can_tell_apart_are_found_together() -> None:
 
 def test_a_stated_chance_is_kept_over_many_bisections() -> None:
     draw, right, asked = random.Random(3), 0, 0
-    for _ in range(400):
-        found, truth = Bisection(30, error=0.2), draw.randrange(30)
-        while found.suspects()[1] < 0.95:
-            place = found.question()
-            assert place is not None
+    for _ in range(200):
+        wrong = sum(draw.random() < 0.2 for _ in range(12))
+        found, truth = Bisection(16, min(wrong, 6), 12), draw.randrange(16)
+        while found.suspects()[1] < 0.95 and (place := found.question()) is not None and asked < 20_000:
             found.answer(place, (truth <= place) != (draw.random() < 0.2))
             asked += 1
         right += truth in found.suspects()[0]
-    assert right / 400 > 0.93
-    assert asked / 400 < 30  # asking each place once would already take as many
+    assert right / 200 > 0.92
+    assert asked / 200 < 32
 
 
-@pytest.mark.parametrize(("count", "error"), [(0, 0.1), (3, 0.5), (3, 0.0)])
-def test_what_cannot_be_bisected_is_refused(count: int, error: float) -> None:
+@pytest.mark.parametrize(("count", "wrong", "trials"), [(0, 0, 12), (3, 7, 12)])
+def test_what_cannot_be_bisected_is_refused(count: int, wrong: int, trials: int) -> None:
     with pytest.raises(ValueError, match="cannot be bisected"):
-        Bisection(count, error)
+        Bisection(count, wrong, trials)
 
 
 def search(

@@ -109,6 +109,13 @@ def test_a_failure_of_one_side_is_told_and_the_other_cases_go_on(
     assert told in why
 
 
+def test_a_case_that_ends_both_processes_fails_on_both_sides(tmp_path: Path) -> None:
+    sides = side(tmp_path, "a", "os.abort()"), side(tmp_path, "b", "os._exit(7)")
+    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, QUICK)}
+    assert set(found["echoes.echo.other"].problems) == {0, 1}
+    assert found["echoes.echo.steady"].problems == {}
+
+
 def test_a_side_that_never_ends_is_ended_and_told(tmp_path: Path) -> None:
     sides = both(tmp_path, "time.sleep(60)")
     slow = Pairing("fake", timeout=3.0, seconds=0.0)

@@ -12,32 +12,47 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import accumulate, pairwise
 
+ERRORS = tuple(step / 40 for step in range(1, 20))
+"""How often an answer may be wrong: 2.5 % to 47.5 %, every one of them possible."""
+
 
 class Bisection:
     """The chance of each place, 0 to `count` - 1, that the change came with it; at first all are alike.
 
-    The last place is known to have the change. Answers are taken to be wrong independently of each other,
-    each as often as `error`.
+    The last place is known to have the change. Answers are taken to be wrong independently of each other.
+    How often is not known but for trial answers, of which some were wrong, so that the chances are kept for
+    each error that is possible, and answers that contradict each other make the larger ones likelier.
     """
 
-    def __init__(self, count: int, error: float) -> None:
+    def __init__(self, count: int, wrong: int, trials: int) -> None:
         """Raises:
-        ValueError: there is no place, or answers say nothing.
+        ValueError: there is no place, or most trial answers were wrong.
         """
-        if count < 1 or not 0 < error < 0.5:
-            raise ValueError(f"{count} places and answers that are wrong in {error:.0%} cannot be bisected")
-        self.error = error
-        self.chances = [1 / count] * count
+        if count < 1 or not 0 <= 2 * wrong <= trials:
+            raise ValueError(f"{count} places, {wrong} of {trials} answers wrong: that cannot be bisected")
+        likely = {error: error**wrong * (1 - error) ** (trials - wrong) for error in ERRORS}
+        self._joint = {error: [weight / count] * count for error, weight in likely.items()}
+        self._normalise()
+
+    @property
+    def chances(self) -> list[float]:
+        """The chance of each place, whatever the error is."""
+        return [sum(weights) for weights in zip(*self._joint.values(), strict=True)]
 
     def answer(self, place: int, changed: bool) -> None:
         """Takes in an answer to the question whether a place has the change."""
-        likely, unlikely = 1 - self.error, self.error
-        weights = [
-            chance * (likely if (index <= place) == changed else unlikely)
-            for index, chance in enumerate(self.chances)
-        ]
-        total = sum(weights)
-        self.chances = [weight / total for weight in weights]
+        for error, weights in self._joint.items():
+            self._joint[error] = [
+                weight * (1 - error if (index <= place) == changed else error)
+                for index, weight in enumerate(weights)
+            ]
+        self._normalise()
+
+    def _normalise(self) -> None:
+        total = sum(map(sum, self._joint.values()))
+        self._joint = {
+            error: [weight / total for weight in weights] for error, weights in self._joint.items()
+        }
 
     def question(self, unknowable: Collection[int] = ()) -> int | None:
         """The place to ask about: the one that splits the chances most evenly. None when no place is left
@@ -48,10 +63,11 @@ class Bisection:
 
     def suspects(self, unknowable: Collection[int] = ()) -> tuple[range, float]:
         """The likeliest place and its chance; places that no question can tell apart come together."""
-        ends = [place for place in range(len(self.chances)) if place not in unknowable]
-        if ends[-1:] != [len(self.chances) - 1]:
-            ends.append(len(self.chances) - 1)
+        chances = self.chances
+        ends = [place for place in range(len(chances)) if place not in unknowable]
+        if ends[-1:] != [len(chances) - 1]:
+            ends.append(len(chances) - 1)
         groups: Sequence[range] = [range(before + 1, place + 1) for before, place in pairwise([-1, *ends])]
-        chances = [sum(self.chances[place] for place in group) for group in groups]
-        best = max(range(len(groups)), key=lambda index: chances[index])
-        return groups[best], chances[best]
+        return max(
+            ((group, sum(chances[group.start : group.stop])) for group in groups), key=lambda found: found[1]
+        )

@@ -21,6 +21,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -114,8 +115,9 @@ def run(fault: Fault) -> dict[str, Any]:
         }
 
 
-def ended(name: str, after: float, command: Sequence[str]) -> dict[str, Any]:
-    """One command ended by a signal after so many seconds: when that was, and what is wrong."""
+def ended(name: str, after: float, command: Sequence[str], amid: bool) -> dict[str, Any]:
+    """One command ended by a signal after so many seconds from its start, or from its first pair on: when
+    that was, and what is wrong."""
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         repository(folder, Fault("", SOUND, "spend(1.1e-3)", "", "", 0, committed=command[0] == "bisect"))
@@ -132,6 +134,8 @@ def ended(name: str, after: float, command: Sequence[str]) -> dict[str, Any]:
                 stdout=out,
                 stderr=stderr,
             )
+            while amid and process.poll() is None and not on_disk(folder):
+                time.sleep(0.05)
             try:
                 process.wait(after)
                 sent = False
@@ -160,9 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Faults while two revisions are measured")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--signals", type=int, default=10, help="commands ended by each of three signals")
-    parser.add_argument(
-        "--longest", type=float, default=15.0, help="seconds after which one is ended at last"
-    )
+    parser.add_argument("--longest", type=float, default=8.0, help="the latest, in seconds")
     parser.add_argument("--jobs", type=int, default=2, help="commands at the same time")
     options = parser.parse_args()
     # A job of a shell's background has SIGINT ignored, which its children would inherit.
@@ -170,7 +172,7 @@ def main() -> None:
     draw = random.Random(0)
     commands = (GATE, GATE, ("bisect", "echo.other", "old", "HEAD"))
     plan = [
-        (name, draw.uniform(0.05, options.longest), commands[number % len(commands)])
+        (name, draw.uniform(0.05, options.longest), commands[number % len(commands)], number % 4 > 0)
         for name in ("SIGINT", "SIGTERM", "SIGKILL")
         for number in range(options.signals)
     ]
