@@ -31,8 +31,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from rules import RULES, Comparison, confirmed, log_ratio, screened
-from traces import Cell, Stream, read
+from rules import RULES, Comparison, confirmed, screened
+from traces import Cell, Stream, log_ratio, read
 
 from dsbench.gate import Outcome
 from dsbench.paired_gate import CONFIRMING, LOOKS

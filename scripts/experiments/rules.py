@@ -9,9 +9,7 @@ Needs `pip install pyperf pytest-benchmark`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from statistics import median
 
 import numpy as np
 import pyperf
@@ -21,7 +19,7 @@ from pyperf._compare import CompareData, CompareResult
 from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import parse_compare_fail
 from scipy.stats import mannwhitneyu, ttest_ind
-from traces import Turns
+from traces import Turns, log_ratio
 
 from dsbench.gate import Outcome, Verdict
 from dsbench.paired_gate import LOOKS, PairedPolicy, confirm, settle
@@ -115,12 +113,6 @@ def confirmed(log_ratios: Sequence[float], fresh: Sequence[float]) -> bool:
         return False
     (verdict,) = confirm([alarm], {(CASE.name, HOT): pairs_of(fresh)}, POLICY)
     return verdict.outcome is Outcome.WORSE
-
-
-def log_ratio(pair: Turns) -> float:
-    """What a pair says: the median log ratio of neighbouring turns."""
-    turns = min(map(len, pair))
-    return median(math.log(b / a) for a, b in zip(pair[0][:turns], pair[1][:turns], strict=True))
 
 
 def dsbench(compared: Comparison) -> bool:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,12 @@ class Stream:
     pairs: list[Turns] = field(default_factory=list)
     processor: list[Turns] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+
+def log_ratio(pair: Turns) -> float:
+    """What a pair says: the median log ratio of neighbouring turns."""
+    turns = min(map(len, pair))
+    return median(math.log(b / a) for a, b in zip(pair[0][:turns], pair[1][:turns], strict=True))
 
 
 def read(paths: Iterable[Path]) -> list[Stream]:
