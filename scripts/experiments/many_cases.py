@@ -14,7 +14,6 @@ What could have failed: one of the five is missed, or a case that is no slower i
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
 import random
@@ -23,6 +22,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
+
+from traces import log_ratio, read
 
 from dsbench.gate import Outcome
 from dsbench.paired_gate import LOOKS, PairedPolicy
@@ -42,24 +43,12 @@ Pool = Sequence[float]
 def pools(folder: Path) -> dict[str, dict[str, list[float]]]:
     """Log ratios of pairs of identical sides, by machine and kernel."""
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(folder.glob("*.jsonl.gz")):
-        with gzip.open(path, "rt") as lines:
-            for trace in map(json.loads, lines):
-                if trace["design"] == "I" and trace["nums"][0] == trace["nums"][1]:
-                    machine = path.name.partition("_")[0]
-                    found[machine][trace["kernel"]] += ratios(trace["samples"])
+    for stream in read([folder]):
+        cell = stream.cell
+        if not cell.real:
+            machine = f"{cell.machine}, {'busy' if cell.busy else 'quiet'}"
+            found[machine][cell.kernel] += map(log_ratio, stream.pairs)
     return found
-
-
-def ratios(samples: Sequence[Sequence[int]]) -> list[float]:
-    """The median log ratio of neighbouring turns of each pair of processes."""
-    walls: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for side, process, _, _, wall, _ in samples:
-        walls[process][side].append(wall)
-    return [
-        median(math.log(after / before) for before, after in zip(*sides, strict=False))
-        for sides in walls.values()
-    ]
 
 
 class Simulation:
@@ -170,7 +159,7 @@ def main() -> None:
     path.write_text(json.dumps({"cases": CASES, "slower": SLOWER, "rows": rows}, indent=1) + "\n")
     for row in rows:
         print(
-            f"{row['machine']:<8}{row['slower_percent']:>4.0f} %  {row['rule']:<36}"
+            f"{row['machine']:<24}{row['slower_percent']:>4.0f} %  {row['rule']:<36}"
             f"{row['all five and nothing else']:>5} of {row['repetitions']}  found {row['found of five']:.2f}"
             f"  false {row['false alarms']}  pairs {row['pairs a case']}"
             f"  controls {row['controls that differ']}/{row['controls']}"
