@@ -31,24 +31,27 @@ PYTHON
 cuda=$("$python" -c 'from dsbench.backends import BACKENDS; print(int(BACKENDS["cuda"].availability().usable))')
 echo "cores ${cores[*]}, CUDA $cuda"
 
-record() { # NAME NEIGHBOUR CORE SECONDS [OPTION ...]
-  "$python" scripts/experiments/record.py "$streams/$1-$3.jsonl.gz" --neighbour "$2" --core "$3" --limit "$4" \
-    --pairs 1000 "${@:5}"
+record() { # NAME NEIGHBOUR SECONDS "CORE ..." [OPTION ...]
+  # shellcheck disable=SC2086  # several cores in one word
+  "$python" scripts/experiments/record.py "$streams/$1-${4// /-}.jsonl.gz" --neighbour "$2" --limit "$3" \
+    --cores $4 --pairs 1000 "${@:5}"
 }
 
 {
-  # The last core starts the processes, and is CUDA's; with one or two cores there is none to spare.
-  last=$((${#cores[@]} > 2 ? ${#cores[@]} - 1 : ${#cores[@]}))
+  # The last two cores start the processes, and are CUDA's; where there are few there is none to spare.
+  last=$((${#cores[@]} > 3 ? ${#cores[@]} - 2 : ${#cores[@]}))
   for place in $(seq 0 $((last - 1))); do
     if [ $((place % 2)) = 0 ]; then
-      record cpu-quiet off "${cores[place]}" $((seconds - 20)) &
+      record cpu-quiet off $((seconds - 20)) "${cores[place]}" &
     else
-      record cpu-noisy on "${cores[place]}" $((seconds - 20)) &
+      record cpu-noisy on $((seconds - 20)) "${cores[place]}" &
     fi
   done
   if [ "$cuda" = 1 ]; then
-    record cuda-quiet off "${cores[-1]}" $((seconds / 2 - 20)) --backend cuda --kernels matmul softmax
-    record cuda-noisy on "${cores[-1]}" $((seconds / 2 - 20)) --backend cuda --kernels matmul softmax
+    for neighbour in off on; do
+      name=$([ $neighbour = on ] && echo cuda-noisy || echo cuda-quiet)
+      record "$name" $neighbour $((seconds / 2 - 20)) "${cores[*]: -2}" --backend cuda --kernels matmul softmax
+    done
   fi
   wait
 } 2>&1 | tee "$out/record_ab.txt"

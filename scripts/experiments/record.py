@@ -7,7 +7,7 @@ stream, on one core; streams on other cores may be recorded beside it (`scripts/
 The first line of a stream says where it comes from. Each other one is a pair and case, with the seconds of
 the stream when the processes were started and when the last turn was over.
 
-    python scripts/experiments/record.py stream.jsonl.gz --core 0 --pairs 24 --limit 300
+    python scripts/experiments/record.py stream.jsonl.gz --cores 0 --pairs 24 --limit 300
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def origin(options: argparse.Namespace) -> dict[str, Any]:
         "type": "stream",
         **{fact: environment[fact] for fact in facts},
         "backend": options.backend,
-        "core": options.core,
+        "affinity": options.cores,
         "neighbour": options.neighbour == "on",
         "started": time.time(),
         "load": os.getloadavg()[0],
@@ -54,7 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Records pairs of processes, turn by turn")
     parser.add_argument("out", type=Path, help="file to write, *.jsonl.gz")
     parser.add_argument("--backend", default="cpu")
-    parser.add_argument("--core", type=int, help="keep both sides, and a neighbour on the CPU, on it")
+    parser.add_argument(
+        "--cores", type=int, nargs="+", default=[], help="keep both sides, and a neighbour on the CPU, there"
+    )
     parser.add_argument("--neighbour", choices=("on", "off"), default="off")
     parser.add_argument("--kernels", nargs="+", default=["matmul", "loop", "softmax"])
     parser.add_argument("--pairs", type=int, default=24, help="pairs of processes at most")
@@ -64,8 +66,8 @@ def main() -> None:
     sides = tuple(Side(name, SIDES, (str(SIDES / name), str(ROOT))) for name in ("before", "after"))
     cases = [Case("kernels", kernel, share) for kernel in options.kernels for share in SHARES]
     wanted = dict.fromkeys(cases, (HOT,))
-    cores = () if options.core is None else (options.core,)
-    pairing = Pairing(options.backend, seed=options.core or 0, affinity=cores)
+    cores = tuple(options.cores)
+    pairing = Pairing(options.backend, seed=sum(cores), affinity=cores)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     where = () if options.backend == "cuda" else cores  # one on the device must not take the host's time
     with gzip.open(options.out, "wt") as out, neighbour(options.backend, options.neighbour == "on", where):
