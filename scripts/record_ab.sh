@@ -6,7 +6,7 @@
 set -uo pipefail
 out=${1:?a folder for the files}
 seconds=${2:-500}
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 streams=$(mktemp -d)

@@ -52,12 +52,14 @@ class Hosting:
         for place in (workspace, temporary):
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
+        self.contexts.pop("runner.temp", None)  # no runner is known yet where a job's environment is made
+        shared = {**self._filled(declared.get("env", {})), **self._filled(job.get("env", {}))}
         self.contexts["runner.temp"] = str(temporary)
         self.log = ""
         succeeded = True
         for step in job["steps"]:
             if succeeded or step.get("if") == "always()":
-                env = {**declared.get("env", {}), **job.get("env", {}), **step.get("env", {})}
+                env = {**shared, **self._filled(step.get("env", {}))}
                 done = self._run(step, workspace, env) if "run" in step else self._use(step, workspace)
                 succeeded = succeeded and (done or step.get("continue-on-error", False))
         return succeeded
@@ -72,7 +74,10 @@ class Hosting:
     def _fill(self, text: Any) -> str:
         return EXPRESSION.sub(lambda found: self.contexts[found[1]], str(text))
 
-    def _run(self, step: Mapping[str, Any], workspace: Path, env: Mapping[str, Any]) -> bool:
+    def _filled(self, values: Mapping[str, Any]) -> dict[str, str]:
+        return {name: self._fill(value) for name, value in values.items()}
+
+    def _run(self, step: Mapping[str, Any], workspace: Path, env: Mapping[str, str]) -> bool:
         done = subprocess.run(
             ["bash", "-e", "-c", self._fill(step["run"])],
             cwd=workspace,
@@ -85,7 +90,7 @@ class Hosting:
                 "GITHUB_REPOSITORY": "owner/name",
                 "GITHUB_RUN_ID": "42",
                 "GITHUB_SHA": self.git("rev-parse", "main").strip(),
-                **{name: self._fill(value) for name, value in env.items()},
+                **env,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -96,16 +101,21 @@ class Hosting:
         return done.returncode == 0
 
     def _use(self, step: Mapping[str, Any], workspace: Path) -> bool:
-        given = {name: self._fill(value) for name, value in step.get("with", {}).items()}
+        given = self._filled(step.get("with", {}))
         match step["uses"].partition("@")[0]:
             case "actions/checkout":
                 return self._check_out(given.get("ref", "main"), workspace / given.get("path", ""))
             case "actions/upload-artifact":
                 shutil.copytree(given["path"], self.artifacts / given["name"], dirs_exist_ok=True)
             case "actions/download-artifact":
-                for artifact in sorted(self.artifacts.iterdir()):
-                    if fnmatch.fnmatch(artifact.name, given["pattern"]):
-                        shutil.copytree(artifact, Path(given["path"]) / artifact.name)
+                found = [
+                    one for one in self.artifacts.iterdir() if fnmatch.fnmatch(one.name, given["pattern"])
+                ]
+                # As the action does, a single one is not put into a folder of its name.
+                apart = len(found) > 1 and given.get("merge-multiple") != "True"
+                for one in found:
+                    place = Path(given["path"]) / (one.name if apart else "")
+                    shutil.copytree(one, place, dirs_exist_ok=True)
             case "actions/setup-python" | "actions/upload-pages-artifact":
                 pass
             case other:

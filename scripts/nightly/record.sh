@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Records the runs under a folder (nightly-DEVICE/run.jsonl) in the history on the branch `results`, and pushes
-# it:
+# Records the runs under a folder (DEVICE/run.jsonl) in the history on the branch `results`, and pushes it:
 #   scripts/nightly/record.sh FOLDER
 set -euo pipefail
 folder=${1:?a folder with the runs}
@@ -12,7 +11,7 @@ else
   git -C "$HISTORY" switch --quiet --orphan results
 fi
 shopt -s nullglob
-for run in "$folder"/nightly-*/run.jsonl; do
+for run in "$folder"/*/run.jsonl; do
   .venv/bin/dsbench history --add "$run" --results "$HISTORY/results"
 done
 cd "$HISTORY"

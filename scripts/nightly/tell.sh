@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Opens the issue with the label `nightly`, or comments on the one that is open, with the reports of $DEVICES
-# under a folder (nightly-DEVICE/gate.md):
+# under a folder (DEVICE/gate.md):
 #   scripts/nightly/tell.sh FOLDER
 set -euo pipefail
 folder=${1:?a folder with the reports}
@@ -10,7 +10,7 @@ trap 'rm "$report"' EXIT
   echo "[Nightly run]($GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID) of $GITHUB_SHA"
   for device in $DEVICES; do
     printf '\n## %s\n\n' "$device"
-    cat "$folder/nightly-$device/gate.md" 2>/dev/null ||
+    cat "$folder/$device/gate.md" 2>/dev/null ||
       echo "No report: measuring failed, or no runner took the job."
   done
 } | head -c 60000 >"$report" # GitHub takes 65,536 characters
