@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from dsbench.gate import usual_change
 from dsbench.metrics import evaluate
 from dsbench.records import Measurement, Run
 from dsbench.registry import select
+
+LOOKED_BACK = 100
+"""Runs that are looked at to find those that are green; the oldest of them has nothing to be held against."""
 
 
 def same_place(one: Run, other: Run) -> bool:
@@ -60,6 +63,33 @@ def last_good(past: Iterable[Run]) -> list[Measurement]:
             if measurement.status.has_numbers or key not in found:
                 found[key] = measurement
     return list(found.values())
+
+
+def green_runs(past: Sequence[Run], green: Callable[[Run, list[Run]], bool]) -> list[Run]:
+    """The runs in which a gate found nothing, each held against the green ones before it, oldest first. So
+    a slow-down stays one, however many runs have it, until it is mended or acknowledged.
+
+    Args:
+        past: runs of one place, oldest first; the newest `LOOKED_BACK` are looked at.
+        green: whether a gate finds nothing in a run (first) held against earlier ones (second).
+    """
+    found: list[Run] = []
+    for run in past[-LOOKED_BACK:]:
+        if green(run, found):
+            found.append(run)
+    return found
+
+
+def source_of(runs: Sequence[Run], case: str) -> Run | None:
+    """The newest of the runs that has numbers of a case."""
+    return next(
+        (
+            run
+            for run in reversed(runs)
+            if any(m.case.name == case and m.status.has_numbers for m in run.measurements)
+        ),
+        None,
+    )
 
 
 def usual_changes(past: Iterable[Run]) -> dict[tuple[str, str], float]:

@@ -88,6 +88,11 @@ def commit_of(folder: Path, revision: str) -> str | None:
     return found.strip() if found else None
 
 
+def is_ancestor(folder: Path, old: str, new: str) -> bool:
+    """Whether a commit is another one or in its history; not so where git knows either of them not."""
+    return _git(folder, "merge-base", "--is-ancestor", old, new) is not None
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(

@@ -4,7 +4,6 @@ disappears from every run still fails the gate, and retiring one shows in a revi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from dsbench.records import Case, Environment, Run, dump
@@ -39,23 +38,29 @@ def accept(run: Run, results: Path) -> Path:
     return path
 
 
+def declared(environment: Environment, results: Path) -> list[Case]:
+    """The cases that are expected on a machine and backend; none without a file.
+
+    Raises:
+        ExpectedError: the file is there and cannot be read.
+    """
+    path = path_of(results, environment)
+    if not path.exists():
+        return []
+    try:
+        return [Case.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExpectedError(f"cannot read {path}: {error}; `dsbench gate --accept` writes it") from None
+
+
 def absent(run: Run, results: Path) -> list[Case]:
     """Expected cases that a run, by its own options, should have measured and did not.
 
     Raises:
         ExpectedError: the file is there and cannot be read.
     """
-    path = path_of(results, run.environment)
-    if not path.exists() or run.quick:
-        return []
-    try:
-        cases = [Case.from_json(json.loads(line)) for line in path.read_text().splitlines()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ExpectedError(f"cannot read {path}: {error}; `dsbench gate --accept` writes it") from None
-    return _asked(run, [case for case in cases if case.name not in {m.case.name for m in run.measurements}])
-
-
-def _asked(run: Run, cases: Iterable[Case]) -> list[Case]:
+    measured = {m.case.name for m in run.measurements}
+    cases = [] if run.quick else declared(run.environment, results)
     chosen = run.settings.get("chosen")
     asked = select(cases, run.settings["filters"], run.settings["excludes"])
-    return [case for case in asked if not chosen or case.suite in chosen]
+    return [case for case in asked if case.name not in measured and (not chosen or case.suite in chosen)]

@@ -50,8 +50,10 @@ class Verdict:
     """What the new run says of one metric of one case.
 
     `change` is relative to the old value (0.05 is 5 % more), with its interval, whatever the metric's
-    direction; `threshold` is the relative change it was held against; `reason` says why in words.
-    `metric` is empty when the verdict is about the case as a whole.
+    direction; `threshold` is the relative change it was held against, `smallest` the smallest that these
+    readings could have shown (half the interval's width, None without one); `reason` says why in words.
+    `metric` is empty when the verdict is about the case as a whole. `id` names the change for
+    ``dsbench ack``, and `acknowledged` says why and until when it was accepted, empty when it was not.
     """
 
     outcome: Outcome
@@ -62,6 +64,19 @@ class Verdict:
     change: Estimate | None = None
     threshold: float = 0.0
     reason: str = ""
+    smallest: float | None = None
+    id: str = ""
+    acknowledged: str = ""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the verdicts of one gate are of: the machine and environment (`place`), the commit that was
+    judged and the one it was held against; empty where there is none, as for uncommitted changes."""
+
+    place: str
+    commit: str = ""
+    baseline: str = ""
 
 
 Key = tuple[str, str]
@@ -134,6 +149,7 @@ def _metric(
         return Verdict(
             Outcome.MISSING, new.case, metric.name, before=before, reason="measured before, not now"
         )
+    smallest = None
     if metric.tolerance is not None:
         outcome, change, reason = _by_tolerance(metric, metric.bound(before), metric.bound(after))
         threshold = metric.tolerance
@@ -145,9 +161,14 @@ def _metric(
         low, high = (None if end is None else math.expm1(end) for end in (ratio.low, ratio.high))
         change = Estimate(math.expm1(ratio.value), low, high)
         outcome, reason = _by_interval(metric, change, threshold, max(policy.margin, usual))
-        if usual > policy.min_effect:
-            reason += f"; the threshold is what this series usually moves, ±{usual:.1%}"
-    return Verdict(outcome, new.case, metric.name, before, after, change, threshold, reason)
+        reason += (
+            f"; the threshold is what this series usually moves, ±{usual:.1%}"
+            if usual > policy.min_effect
+            else f"; the threshold is --min-effect {policy.min_effect:.1%}"
+        )
+        if low is not None and high is not None:
+            smallest = max(threshold, (high - low) / 2)
+    return Verdict(outcome, new.case, metric.name, before, after, change, threshold, reason, smallest)
 
 
 def _by_tolerance(metric: Metric, before: float, after: float) -> tuple[Outcome, Estimate | None, str]:
@@ -156,9 +177,10 @@ def _by_tolerance(metric: Metric, before: float, after: float) -> tuple[Outcome,
     assert metric.tolerance is not None  # the caller's condition
     difference = after - before
     change = Estimate(difference / abs(before)) if before else None
-    small = abs(difference) <= metric.resolution or abs(difference) <= metric.tolerance * abs(before)
-    if small:
+    if abs(difference) <= metric.tolerance * abs(before):
         return Outcome.SAME, change, f"within the tolerance of {100 * metric.tolerance:g}%"
+    if abs(difference) <= metric.resolution:
+        return Outcome.SAME, change, f"no further apart than can be told, {metric.resolution:g} {metric.unit}"
     worse = (difference > 0) == (metric.direction == "lower")
     return (
         (Outcome.WORSE if worse else Outcome.BETTER),
@@ -209,9 +231,10 @@ def usual_change(values: Sequence[float]) -> float:
 
 def exit_code(verdicts: Iterable[Verdict], strict: bool) -> int:
     """The first of 4 (missing, or nothing judged), 3 (broken or unbuilt), 1 (worse) and 5 (inconclusive, if
-    strict) that holds, else 0."""
-    found = {verdict.outcome for verdict in verdicts}
-    if not found or Outcome.MISSING in found:
+    strict) that holds, else 0. What was acknowledged does not count."""
+    verdicts = list(verdicts)
+    found = {verdict.outcome for verdict in verdicts if not verdict.acknowledged}
+    if not verdicts or Outcome.MISSING in found:
         return 4
     if found & {Outcome.BROKEN, Outcome.UNBUILT}:
         return 3

@@ -16,6 +16,7 @@ from statistics import median
 
 from dsbench.gate import Outcome, Verdict
 from dsbench.pairs import Pair
+from dsbench.probes.latency import HOT
 from dsbench.records import Case
 from dsbench.stats.intervals import Estimate
 from dsbench.stats.signed_rank import hodges_lehmann, holm, p_greater
@@ -26,6 +27,9 @@ LOOKS = (12, 18, 24)
 
 CONFIRMING = 24
 """Fresh pairs in which an alarm has to recur."""
+
+Key = tuple[str, str]
+"""A case's full name and a metric."""
 
 
 @dataclass(frozen=True)
@@ -44,36 +48,40 @@ def settle(case: Case, pairs: Sequence[Pair], policy: PairedPolicy) -> Verdict:
     if trouble := next((pair for pair in pairs if pair.problems), None):
         return _troubled(case, trouble)
     if not pairs:
-        return Verdict(Outcome.INCONCLUSIVE, case, "latency", reason="no pair was measured")
+        return Verdict(Outcome.INCONCLUSIVE, case, HOT, reason="no pair was measured")
     change = hodges_lehmann([pair.log_ratio for pair in pairs], 1 - policy.error / len(LOOKS))
     outcome, reason = _judge(change, len(pairs), policy)
+    smallest = None
+    if change.low is not None and change.high is not None:
+        smallest = max(policy.min_effect, math.expm1((change.high - change.low) / 2))
     return Verdict(
         outcome,
         case,
-        "latency",
+        pairs[0].metric,
         before=Estimate(median(pair.seconds[0] for pair in pairs)),
         after=Estimate(median(pair.seconds[1] for pair in pairs)),
         change=_relative(change),
         threshold=policy.min_effect,
         reason=reason + _processor_time(pairs, policy),
+        smallest=smallest,
     )
 
 
 def confirm(
-    alarms: Sequence[Verdict], again: Mapping[str, Sequence[Pair]], policy: PairedPolicy
+    alarms: Sequence[Verdict], again: Mapping[Key, Sequence[Pair]], policy: PairedPolicy
 ) -> list[Verdict]:
-    """Alarms judged by their fresh pairs (by case name): worse only if they recur.
+    """Alarms judged by their fresh pairs (those of an alarm on a whole case being of its latency): worse
+    only if they recur.
 
     A case that fails now is broken; one whose fresh pairs do not show the slow-down at the level that Holm's
     bound leaves it is the same or inconclusive, by their interval.
     """
-    ratios = [
-        [pair.log_ratio for pair in again.get(alarm.case.name, ()) if not pair.problems] for alarm in alarms
-    ]
+    fresh = [again.get((alarm.case.name, alarm.metric or HOT), ()) for alarm in alarms]
+    ratios = [[pair.log_ratio for pair in pairs if not pair.problems] for pairs in fresh]
     levels = holm([p_greater(found) if found else 1.0 for found in ratios])
     judged = []
-    for alarm, found, level in zip(alarms, ratios, levels, strict=True):
-        verdict = settle(alarm.case, again.get(alarm.case.name, ()), policy)
+    for alarm, pairs, found, level in zip(alarms, fresh, ratios, levels, strict=True):
+        verdict = settle(alarm.case, pairs, policy)
         if not found and verdict.outcome is Outcome.INCONCLUSIVE:
             judged.append(_called(alarm, Outcome.INCONCLUSIVE, "an alarm that was not measured again"))
         elif verdict.change is None:
@@ -96,21 +104,24 @@ def _judge(change: Estimate, pairs: int, policy: PairedPolicy) -> tuple[Outcome,
     if change.low is None or change.high is None:
         return Outcome.INCONCLUSIVE, f"{pairs} pairs are too few for an interval: {LOOKS[0]} are needed"
     width = (change.high - change.low) / 2
-    seen = f"{pairs} pairs; they could show {max(policy.min_effect, math.expm1(width)):.2%}"
+    seen = f"{pairs} pairs"
     least, most = math.log1p(policy.min_effect), math.log1p(policy.margin)
     if change.low > 0 and change.value >= least:
         return Outcome.WORSE, f"slower by at least --min-effect {policy.min_effect:.1%}; {seen}"
     if change.high < 0 and -change.value >= least:
         return Outcome.BETTER, f"faster by at least --min-effect {policy.min_effect:.1%}; {seen}"
+    bound = f"--margin {policy.margin:.1%}"
     if change.high <= most:
-        return Outcome.SAME, f"at most {max(0.0, math.expm1(change.high)):.2%} slower; {seen}"
+        slower = max(0.0, math.expm1(change.high))
+        return Outcome.SAME, f"at most {slower:.2%} slower, within {bound}; {seen}"
     # The interval shrinks with the root of the pairs; it has to leave out either zero or the margin.
     gap = max(abs(change.value), abs(most - change.value))
     more = math.ceil(pairs * (width / gap) ** 2) - pairs if gap else 0
     wanted = f"about {more} more pairs would decide" if more > 0 else "more pairs would decide"
+    slower = math.expm1(change.high)
     return (
         Outcome.INCONCLUSIVE,
-        f"up to {math.expm1(change.high):.2%} slower cannot be ruled out; {seen}; {wanted}",
+        f"up to {slower:.2%} slower cannot be ruled out, beyond {bound}; {seen}; {wanted}",
     )
 
 

@@ -11,14 +11,15 @@ import math
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from dsbench.child import Child, ChildError
+from dsbench.probes.latency import COLD, HOT, LAUNCH
 from dsbench.probes.prepared import Budget
-from dsbench.records import Case, Status
+from dsbench.records import Case, Measurement, Status
 from dsbench.round import Job
 
 TURN = 0.01
@@ -26,6 +27,9 @@ TURN = 0.01
 
 FEWEST = 5
 """Turns of each side in a pair, however long a call is; its middle then stands two odd ones."""
+
+TIMED = (HOT, COLD, LAUNCH)
+"""The metrics that two sides can take turns on."""
 
 SINGLE = 1.1
 """Processor seconds a second of wall clock up to which a call counts as single-threaded."""
@@ -50,29 +54,33 @@ class Pairing:
     timeout: float = 120.0
     seconds: float = 0.5
     affinity: tuple[int, ...] = ()
-    budget: Budget = field(default_factory=lambda: Budget(0.1, 0.5, 0.05, warm_only=True))
+    budget: Budget = field(default_factory=lambda: Budget(0.1, 0.5, 0.05))
 
 
 @dataclass(frozen=True)
 class Pair:
     """What one pair of processes says of one case: median seconds a call of each side, the median log
     ratio of B to A, and the same of processor time (None unless both sides are single-threaded). `turns` are
-    what they come from, by side: wall-clock and processor seconds a call of each turn. `problems` holds, by
-    side, the status and the reason of one that has no numbers."""
+    what they come from, by side: seconds by the metric and processor seconds a call of each turn. `problems`
+    holds, by side, the status and the reason of one that has no numbers; `probed`, by side, what the
+    deterministic probes said if they were asked."""
 
     case: str
     number: int
     control: bool = False
+    metric: str = HOT
     seconds: tuple[float, float] = (math.nan, math.nan)
     log_ratio: float = math.nan
     cpu_log_ratio: float | None = None
     turns: Sequence[tuple[tuple[float, float], tuple[float, float]]] = ()
     problems: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    probed: tuple[tuple[Measurement, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A row of the file that is kept; numbers that are not there are None."""
         row: dict[str, Any] = {"type": "pair", **vars(self)}
         row["problems"] = {str(side): list(told) for side, told in self.problems.items()}
+        row["probed"] = [[measurement.to_json() for measurement in side] for side in self.probed]
         if self.problems:
             row |= {"seconds": None, "log_ratio": None}
         return row
@@ -103,9 +111,9 @@ class _Worker:
             if message["type"] == "ready" and message["problem"]:
                 self.problems[self._case] = (message["status"], message["problem"])
 
-    def turn(self, case: str) -> tuple[float, float] | None:
-        """Wall-clock and processor seconds of a call, None when it could not be made."""
-        told = self._ask({"case": case, "seconds": TURN})
+    def turn(self, case: str, metric: str) -> tuple[float, float] | None:
+        """Seconds of a call by a metric and in processor time, None when it could not be made."""
+        told = self._ask({"case": case, "metric": metric, "seconds": TURN})
         if told["problem"]:
             self.problems[case] = (Status.ERROR.value, told["problem"])
             return None
@@ -115,6 +123,11 @@ class _Worker:
         """Has the answer checked once more, after the turns."""
         if problem := self._ask({"case": case, "check": True})["problem"]:
             self.problems[case] = (Status.WRONG.value, f"after timing: {problem}")
+
+    def probe(self, case: str) -> tuple[Measurement, ...]:
+        """What the case's deterministic probes say."""
+        told = self._ask({"case": case, "probe": True})["measurements"]
+        return tuple(Measurement.from_json(row) for row in told)
 
     def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
         self._case = command["case"]
@@ -130,36 +143,65 @@ class _Worker:
 
 def measure_pair(
     sides: tuple[Side, Side],
-    cases: Sequence[Case],
+    wanted: Mapping[Case, Sequence[str]],
     number: int,
     pairing: Pairing,
     controls: frozenset[str] = frozenset(),
+    probing: bool = False,
 ) -> Iterator[Pair]:
-    """Measures cases of one suite in one pair of processes, and those in `controls` also with a second
-    process of the first side in place of the other. A case that ends a process is told so, and the rest
-    goes on in fresh ones."""
-    left = {case.name: case for case in cases}
+    """Measures cases of one suite in one pair of processes. A case that ends a process is told so, and the
+    rest goes on in fresh ones.
+
+    Args:
+        wanted: the metrics (of `TIMED`) to measure of each case.
+        controls: names of cases whose first metric is also measured with a second process of the first
+            side in place of the other.
+        probing: whether the deterministic probes that a case declares are asked, once a side.
+    """
+    left = dict(wanted)
     while left:
         try:
-            for pair in _fresh(sides, list(left.values()), number, pairing, controls):
+            for case, pair in _fresh(sides, left, number, pairing, controls, probing):
                 yield pair
-                if not pair.control:
-                    del left[pair.case]
+                if not pair.control and pair.metric == wanted[case][-1]:
+                    del left[case]
         except _LostError as lost:
             # Without a case to blame, the side cannot do this suite at all.
-            for name in [lost.case] if lost.case in left else list(left):
-                del left[name]
-                yield Pair(name, number, problems={lost.side: lost.told})
+            blamed = [case for case in left if case.name == lost.case]
+            problems = {lost.side: lost.told}
+            if blamed:
+                problems |= _alone(sides[1 - lost.side], 1 - lost.side, blamed[0], number, pairing)
+            for case in blamed or list(left):
+                del left[case]
+                yield Pair(case.name, number, metric=wanted[case][0], problems=problems)
+
+
+def _alone(side: Side, index: int, case: Case, number: int, pairing: Pairing) -> dict[int, tuple[str, str]]:
+    """What is wrong with a case on one side too, whose other side has ended its process."""
+    try:
+        with Child(_job(side, [case], number, pairing), side.paths) as child:
+            worker = _Worker(index, child, pairing.timeout)
+            worker.make_ready()
+            if case.name not in worker.problems and worker.turn(case.name, HOT):
+                worker.check(case.name)
+            return {index: worker.problems[case.name]} if worker.problems else {}
+    except _LostError as lost:
+        return {index: lost.told}
 
 
 def _fresh(
     sides: tuple[Side, Side],
-    cases: Sequence[Case],
+    wanted: Mapping[Case, Sequence[str]],
     number: int,
     pairing: Pairing,
     controls: frozenset[str],
-) -> Iterator[Pair]:
+    probing: bool,
+) -> Iterator[tuple[Case, Pair]]:
     order = random.Random(pairing.seed * 1_000_003 + number)
+    cases = list(wanted)
+    # Where nobody asks for cold readings, no cache need be flushed, nor what that reads be set aside.
+    warm_only = all(set(metrics) <= {HOT} for metrics in wanted.values())
+    pairing = replace(pairing, budget=replace(pairing.budget, warm_only=warm_only))
     controlled = any(case.name in controls for case in cases)
     with contextlib.ExitStack() as stack:
         workers = []
@@ -169,41 +211,57 @@ def _fresh(
         for worker in workers:
             worker.make_ready()
         for case in cases:
+            first, *others = wanted[case]
             if case.name in controls:
-                yield _take_turns(case.name, (workers[0], workers[2]), number, pairing.seconds, order, True)
-            yield _take_turns(case.name, (workers[0], workers[1]), number, pairing.seconds, order, False)
+                couple = (workers[0], workers[2])
+                yield case, _take_turns(case.name, first, couple, number, pairing.seconds, order, True)
+            couple = (workers[0], workers[1])
+            pair = _take_turns(case.name, first, couple, number, pairing.seconds, order)
+            if probing and not pair.problems:
+                pair = replace(pair, probed=tuple(worker.probe(case.name) for worker in couple))
+            yield case, pair
+            for metric in others:
+                yield case, _take_turns(case.name, metric, couple, number, pairing.seconds, order)
 
 
 def _take_turns(
     case: str,
+    metric: str,
     couple: tuple[_Worker, _Worker],
     number: int,
     seconds: float,
     order: random.Random,
-    control: bool,
+    control: bool = False,
 ) -> Pair:
     """Lets two workers take turns, in an order drawn anew each time, never both at once."""
     taken: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    spoiled = 0
     began = time.monotonic()
     while not (problems := _problems(case, couple)):
         found: dict[int, tuple[float, float] | None] = {}
         for place in order.sample((0, 1), 2):
-            found[place] = couple[place].turn(case)
+            found[place] = couple[place].turn(case, metric)
         before, after = found[0], found[1]
         if before and after and min(before[0], after[0]) > 0:
             taken.append((before, after))
+        elif before and after:  # a clock that was set back in between
+            spoiled += 1
+            if spoiled > FEWEST + len(taken):
+                side = couple[0 if before[0] <= 0 else 1]
+                side.problems[case] = (Status.ERROR.value, "most of its turns took no time by its clock")
         if len(taken) >= FEWEST and time.monotonic() - began >= seconds:
             break
     for worker in couple:
         if case not in worker.problems:
             worker.check(case)
     if problems := _problems(case, couple):
-        return Pair(case, number, control, problems=problems)
-    single = all(cpu <= SINGLE * wall and cpu > 0 for turn in taken for wall, cpu in turn)
+        return Pair(case, number, control, metric, problems=problems)
+    single = metric == HOT and all(cpu <= SINGLE * wall and cpu > 0 for turn in taken for wall, cpu in turn)
     return Pair(
         case,
         number,
         control,
+        metric,
         seconds=(median(a[0] for a, _ in taken), median(b[0] for _, b in taken)),
         log_ratio=median(math.log(b[0] / a[0]) for a, b in taken),
         cpu_log_ratio=median(math.log(b[1] / a[1]) for a, b in taken) if single else None,

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dsbench
-from dsbench.environment import commit_of
+from dsbench.environment import commit_of, is_ancestor
 from dsbench.pairs import Side
 
 WORKING_TREE = "."
@@ -48,7 +48,7 @@ def build(name: str, suites: Path, state: Path, repository: Path) -> Side:
     if "==" in name:
         place = state / "builds" / name.replace("/", "_")
         _install([name], place)
-        return Side(name, suites, (ours, str(place.resolve())))
+        return Side(name, suites, (ours, str(place.resolve()), str(repository.resolve())))
     commit = commit_of(repository, name)
     top = _run(["git", "rev-parse", "--show-toplevel"], repository) if commit else ""
     if not commit or not top:
@@ -66,6 +66,28 @@ def build(name: str, suites: Path, state: Path, repository: Path) -> Side:
     inside = suites.resolve().is_relative_to(top)
     own = tree / suites.resolve().relative_to(top) if inside else suites
     return Side(name, own, (*paths, str(tree)))
+
+
+def between(good: str, bad: str, repository: Path) -> list[tuple[str, str]]:
+    """The commits after a good revision up to a bad one, oldest first, each with its subject.
+
+    Only first parents are followed, so that each is a state that the branch was in; a merge counts as one.
+
+    Raises:
+        RevisionError: either is no commit, or the good one is not in the history of the bad one.
+    """
+    ends = [commit_of(repository, name) for name in (good, bad)]
+    for name, commit in zip((good, bad), ends, strict=True):
+        if commit is None:
+            raise RevisionError(f"'{name}' is no git revision here")
+    first, last = map(str, ends)
+    if first == last:
+        raise RevisionError(f"{good} and {bad} are the same commit: there is nothing between them")
+    if not is_ancestor(repository, first, last):
+        raise RevisionError(f"{good} is not in the history of {bad}: give an ancestor of it")
+    line = ["git", "log", "--first-parent", "--ancestry-path", "--reverse", "--format=%H %s"]
+    listed = _run([*line, f"{first}..{last}"], repository).splitlines()
+    return [(commit, subject) for commit, _, subject in (row.partition(" ") for row in listed)]
 
 
 def _only_dsbench(state: Path) -> str:

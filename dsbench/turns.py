@@ -6,14 +6,15 @@ Two such processes, one a revision, are told in turns by `dsbench.pairs`, so tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
 from dsbench.backends import BACKENDS
-from dsbench.probes import Latency, Prepared, Workload
+from dsbench.metrics import METRICS
+from dsbench.probes import RUN, Latency, Prepared, Workload
 from dsbench.probes.prepared import AFTER, BEFORE
-from dsbench.records import Case, Status
+from dsbench.records import Case, Measurement, Status
 from dsbench.registry import Suite, load, resolve
 from dsbench.round import Job, Send, failed, too_large
 
@@ -26,9 +27,10 @@ def take_turns(job: Job, commands: Callable[[], Mapping[str, Any]], send: Send) 
 
     Messages: ``{"type": "start", "case": name}`` before a case is made ready and ``{"type": "ready",
     "case", "problem", "status"}`` after it; ``{"type": "waiting"}`` when all are; then for each command
-    ``{"case": name, "seconds": s}`` a ``{"type": "turn", "case", "seconds", "cpu", "problem"}`` with the
-    median wall-clock and the mean processor seconds of a call, or with the problem alone when the command
-    was ``{"case": name, "check": true}``. It goes on until the parent ends it.
+    ``{"case": name, "metric": m, "seconds": s}`` a ``{"type": "turn", "case", "seconds", "cpu", "problem"}``
+    with the median by that metric and the mean processor seconds of a call, with the problem alone when the
+    command was ``{"case": name, "check": true}``, or with the ``measurements`` of the deterministic probes
+    when it was ``{"case": name, "probe": true}``. It goes on until the parent ends it.
 
     Args:
         job: the cases of one suite.
@@ -81,10 +83,26 @@ def _obey(command: Mapping[str, Any], timing: Latency) -> dict[str, Any]:
     try:
         if command.get("check"):
             return {"problem": prepared.check(AFTER).problem}
+        if command.get("probe"):
+            return {"problem": "", "measurements": [row.to_json() for row in _probe(timing)]}
         prepared.backend.prepare(prepared.workload.seed)
         began = time.process_time()
-        readings, calls = timing.hot(command["seconds"])
+        readings, calls = timing.sample(command["metric"], command["seconds"])
         cpu = (time.process_time() - began) / calls
         return {"problem": "", "seconds": median(readings), "cpu": cpu}
     except Exception as error:
         return {"problem": failed(prepared.case, "latency", error, prepared.backend).reason}
+
+
+def _probe(timing: Latency) -> Iterator[Measurement]:
+    """What the case's deterministic probes say, those whose metrics are judged by a tolerance."""
+    prepared = timing.prepared
+    exact = {metric.probe for metric in METRICS.values() if metric.tolerance is not None}
+    for name in prepared.workload.benchmark.asked():
+        if name in exact:
+            try:
+                prepared.backend.prepare(prepared.workload.seed)
+                yield RUN[name](prepared, timing.budget)
+            except Exception as error:
+                yield failed(prepared.case, name, error, prepared.backend)
+            prepared.backend.release()

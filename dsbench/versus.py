@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from dsbench.gate import Outcome, Verdict
-from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy, confirm, settle
-from dsbench.pairs import Pair, Pairing, Side, measure_pair
-from dsbench.records import Case
+from dsbench.gate import Outcome, Verdict, judge
+from dsbench.metrics import METRICS
+from dsbench.paired_gate import CONFIRMING, LOOKS, Key, PairedPolicy, confirm, settle
+from dsbench.pairs import TIMED, Pair, Pairing, Side, measure_pair
+from dsbench.records import Case, Measurement
 
 CONTROLS = 0.05
 """Share of the cases that are also held against their own side, at least one."""
@@ -26,6 +27,7 @@ class Versus:
 
     Args:
         limit: seconds after which a case that is undecided gets no more than the first 12 pairs.
+        measure: what takes a pair of processes; another one simulates it.
     """
 
     sides: tuple[Side, Side]
@@ -34,9 +36,11 @@ class Versus:
     policy: PairedPolicy
     limit: float
     keep: Keep
-    _screened: dict[str, list[Pair]] = field(default_factory=dict)
-    _fresh: dict[str, list[Pair]] = field(default_factory=dict)
-    _controlled: dict[str, list[Pair]] = field(default_factory=dict)
+    measure: Callable[..., Iterator[Pair]] = measure_pair
+    _screened: dict[Key, list[Pair]] = field(default_factory=dict)
+    _fresh: dict[Key, list[Pair]] = field(default_factory=dict)
+    _controlled: dict[Key, list[Pair]] = field(default_factory=dict)
+    _probed: dict[str, tuple[tuple[Measurement, ...], ...]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Screens every case and confirms the alarms."""
@@ -48,42 +52,99 @@ class Versus:
         for number in range(LOOKS[-1]):
             if number >= LOOKS[0] and time.monotonic() - began > self.limit:
                 break
-            self._pair(open_cases, number, self._screened, frozenset(chosen))
+            wanted = dict.fromkeys(open_cases, (TIMED[0],))
+            self._pair(wanted, number, self._screened, frozenset(chosen), probing=number == 0)
             open_cases = [case for case in open_cases if not self._decided(case, number + 1)]
-        alarms = [verdict.case for verdict in self._first() if verdict.outcome is Outcome.WORSE]
-        for number in range(CONFIRMING):
-            self._pair(alarms, LOOKS[-1] + number, self._fresh, frozenset())
-            alarms = [case for case in alarms if not any(p.problems for p in self._fresh[case.name])]
+        self._confirm({v.case: (v.metric,) for v in self._first() if v.outcome is Outcome.WORSE})
 
     def verdicts(self) -> list[Verdict]:
-        """A verdict a case, most serious first."""
+        """A verdict a case and metric, most serious first."""
         first = self._first()
         alarms = [verdict for verdict in first if verdict.outcome is Outcome.WORSE]
         judged = confirm(alarms, self._fresh, self.policy)
         rest = [verdict for verdict in first if verdict.outcome is not Outcome.WORSE]
-        return sorted([*judged, *rest], key=lambda v: (list(Outcome).index(v.outcome), v.case.name))
+        return ordered([*judged, *rest, *self._exact().values()])
 
     def controls(self) -> list[Verdict]:
         """What was found between two processes of the same side, which should be nothing."""
         known = {case.name: case for case in self.cases}
-        return [settle(known[name], pairs, self.policy) for name, pairs in self._controlled.items()]
+        return [settle(known[name], pairs, self.policy) for (name, _), pairs in self._controlled.items()]
+
+    def recheck(self, alarms: Iterable[Verdict]) -> None:
+        """Takes fresh pairs for alarms that were raised by something else, and asks once more what the
+        deterministic probes say where the alarm may be theirs."""
+        timed: dict[Case, tuple[str, ...]] = {}
+        probed: dict[Case, tuple[str, ...]] = {}
+        for alarm in alarms:
+            if alarm.metric in (*TIMED, ""):
+                timed[alarm.case] = (*timed.get(alarm.case, ()), alarm.metric or TIMED[0])
+            if not alarm.metric or METRICS[alarm.metric].tolerance is not None:
+                probed[alarm.case] = (TIMED[0],)
+        self._pair(probed, LOOKS[-1] + CONFIRMING, self._fresh, probing=True)
+        self._confirm({case: tuple(dict.fromkeys(metrics)) for case, metrics in timed.items()})
+
+    def rechecked(self, alarms: Sequence[Verdict]) -> list[Verdict]:
+        """The alarms as far as they recur, in their order; one on a metric that two sides cannot take turns
+        on stands as it is, and says so."""
+        timed = [alarm for alarm in alarms if alarm.metric in (*TIMED, "")]
+        judged = dict(zip(map(_key, timed), confirm(timed, self._fresh, self.policy), strict=True))
+        judged |= {
+            key: replace(verdict, reason=f"measured again, once a side: {verdict.reason}")
+            for key, verdict in self._exact().items()
+        }
+        told = "it could not be measured again in turns"
+        return [
+            judged.get(_key(alarm)) or replace(alarm, reason=f"{alarm.reason}; {told}") for alarm in alarms
+        ]
 
     def _first(self) -> list[Verdict]:
-        return [settle(case, self._screened.get(case.name, ()), self.policy) for case in self.cases]
+        return [
+            settle(case, self._screened.get((case.name, TIMED[0]), ()), self.policy) for case in self.cases
+        ]
 
     def _decided(self, case: Case, pairs: int) -> bool:
-        found = self._screened[case.name]
+        found = self._screened[case.name, TIMED[0]]
         if any(pair.problems for pair in found):
             return True
         return pairs in LOOKS and settle(case, found, self.policy).outcome is not Outcome.INCONCLUSIVE
 
-    def _pair(
-        self, cases: Sequence[Case], number: int, into: dict[str, list[Pair]], controls: frozenset[str]
-    ) -> None:
-        for pair in self._measured(cases, number, controls):
-            (self._controlled if pair.control else into).setdefault(pair.case, []).append(pair)
-            self.keep(pair, into is self._fresh)
+    def _confirm(self, wanted: Mapping[Case, Sequence[str]]) -> None:
+        for number in range(CONFIRMING):
+            self._pair(wanted, LOOKS[-1] + number, self._fresh)
+            failed = {name for (name, _), pairs in self._fresh.items() if any(p.problems for p in pairs)}
+            wanted = {case: metrics for case, metrics in wanted.items() if case.name not in failed}
 
-    def _measured(self, cases: Sequence[Case], number: int, controls: frozenset[str]) -> Iterator[Pair]:
-        for _, group in groupby(cases, key=lambda case: case.suite):
-            yield from measure_pair(self.sides, list(group), number, self.pairing, controls)
+    def _exact(self) -> dict[Key, Verdict]:
+        """Verdicts on the deterministic metrics; a probe that has no numbers on either side gives none."""
+        found: dict[Key, Verdict] = {}
+        for before, after in self._probed.values():
+            known = {measurement.probe for measurement in before if measurement.status.has_numbers}
+            comparable = [m for m in after if m.probe in known or m.status.has_numbers]
+            found |= {_key(verdict): verdict for verdict in judge(comparable, before)}
+        return found
+
+    def _pair(
+        self,
+        wanted: Mapping[Case, Sequence[str]],
+        number: int,
+        into: dict[Key, list[Pair]],
+        controls: frozenset[str] = frozenset(),
+        probing: bool = False,
+    ) -> None:
+        for _, group in groupby(wanted, key=lambda case: case.suite):
+            some = {case: wanted[case] for case in group}
+            for pair in self.measure(self.sides, some, number, self.pairing, controls, probing):
+                place = self._controlled if pair.control else into
+                place.setdefault((pair.case, pair.metric), []).append(pair)
+                if pair.probed:
+                    self._probed[pair.case] = pair.probed
+                self.keep(pair, into is self._fresh)
+
+
+def ordered(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The most serious first."""
+    return sorted(verdicts, key=lambda v: (list(Outcome).index(v.outcome), v.case.name, v.metric))
+
+
+def _key(verdict: Verdict) -> Key:
+    return verdict.case.name, verdict.metric

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from project_rigs import make
 
 from dsbench.cli import main
 
@@ -52,3 +53,9 @@ def repository(folder: Path) -> Callable[[str], str]:
         return git("rev-parse", "HEAD")
 
     return commit
+
+
+@pytest.fixture
+def project(folder: Path) -> Path:
+    """The working folder as a repository with one commit, tagged `old`, and a suite."""
+    return make(folder)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -149,3 +150,12 @@ def example(**changes: Any) -> Run:
         ),
     ]
     return a_run(found, **changes)
+
+
+def slowed(text: str, factor: float) -> str:
+    """The text of a run's file with its warm latencies multiplied."""
+    rows = [json.loads(line) for line in text.splitlines()]
+    for row in rows:
+        for sample in row.get("readings", {}).get("latency", []):
+            sample[0] *= factor
+    return "".join(json.dumps(row) + "\n" for row in rows)

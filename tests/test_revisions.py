@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cli_rigs import Dsbench
 from click.testing import Result
+from project_rigs import MEASURE, git, write
 
 from dsbench.revisions import BuildError, RevisionError, build
-
-SUITE = """
-from dsbench.backends.fake import spend
-from dsbench.registry import benchmark
-
-
-def work(x):
-    spend({seconds})
-    return x
-
-
-@benchmark(candidates={{"work": work}}, baseline="work")
-def echo(device, seed):
-    return {{"x": [1.0]}}
-"""
-MEASURE = ("--measure", "--suites", "suites", "--backend", "fake", "--timeout", "20")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.invalid")
-    done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def project(folder: Path) -> Path:
-    """A repository with one commit, tagged `old`, and a suite."""
-    git(folder, "init", "-q", "-b", "main")
-    (folder / ".gitignore").write_text(".dsbench/\n")
-    write(folder, "1e-3")
-    git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", "first")
-    git(folder, "tag", "old")
-    return folder
-
-
-def write(folder: Path, seconds: str) -> None:
-    (folder / "suites").mkdir(exist_ok=True)
-    (folder / "suites" / "echoes.py").write_text(SUITE.format(seconds=seconds))
 
 
 def ready(project: Path, name: str) -> object:
@@ -99,17 +58,6 @@ def test_a_revision_that_cannot_be_installed_is_unbuilt(project: Path, dsbench: 
     (verdict,) = json.loads(result.stdout)["verdicts"]
     assert verdict["outcome"] == "unbuilt"
     assert "main cannot be built" in verdict["reason"]
-
-
-def test_a_slower_working_tree_fails_and_leaves_every_pair_on_disk(project: Path, dsbench: Dsbench) -> None:
-    write(project, "1.1e-3")
-    result = dsbench("compare", "old", ".", *MEASURE)
-    assert result.exit_code == 1, result.output
-    assert "fresh pairs confirm it" in " ".join(result.stdout.split())
-    assert "A/A control, echoes.echo.work" in result.stderr
-    (kept,) = (project / ".dsbench" / "comparisons").glob("*.jsonl")
-    rows = [json.loads(line) for line in kept.read_text().splitlines()]
-    assert sum(row["type"] == "pair" and not row["control"] for row in rows) == 12 + 24
 
 
 def test_a_case_of_one_side_only_is_missing_or_new(project: Path, dsbench: Callable[..., Result]) -> None:

@@ -73,6 +73,11 @@ def spend(seconds: float) -> None:
     _STATE.launches += 1
 
 
+def jump(seconds: float) -> None:
+    """Sets the device's clock forward, or back by a negative number, without anything being done."""
+    _STATE.ticks += round(seconds * TICKS)
+
+
 def hold(size: int) -> None:
     """Takes bytes of the device's memory.
 

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from dsbench import __version__
+from dsbench.cli.ack import ack
+from dsbench.cli.bisect import bisect
 from dsbench.cli.compare import compare
 from dsbench.cli.doctor import doctor
 from dsbench.cli.exits import USAGE, of_interruption
@@ -78,5 +80,5 @@ def main() -> None:
     """
 
 
-for command in (run, list_cases, verify, compare, gate, history, report, repro, profile, doctor):
+for command in (run, list_cases, verify, compare, gate, ack, bisect, history, report, repro, profile, doctor):
     main.add_command(command)

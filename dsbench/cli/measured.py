@@ -1,11 +1,14 @@
-"""Two revisions measured now, in pairs of processes that take turns: what `compare --measure` does."""
+"""Two revisions measured now, in pairs of processes that take turns: `compare --measure`, `gate --measure`
+and `bisect` all come here."""
 
 from __future__ import annotations
 
 import math
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,42 +20,43 @@ from dsbench.cli.options import device_index, find_cases, find_suites, report_br
 
 if TYPE_CHECKING:
     from dsbench.gate import Verdict
-    from dsbench.pairs import Side
-    from dsbench.records import Case
+    from dsbench.pairs import Pair, Side
+    from dsbench.records import Case, Environment
+    from dsbench.versus import Versus
 
 
-def compare_now(a: str, b: str, options: Mapping[str, Any]) -> tuple[list[Verdict], int]:
-    """Builds both sides and measures them.
+@dataclass
+class Compared:
+    """What came of measuring: the verdicts, where, and 130 or 143 when a signal cut it short, else 0."""
 
-    Returns:
-        The verdicts, and 130 or 143 when they are of the pairs that were measured before a signal, else 0.
+    environment: Environment
+    verdicts: list[Verdict] = field(default_factory=list)
+    interruption: int = 0
+
+
+def compare_now(
+    a: str, b: str, options: Mapping[str, Any], environment: Environment | None = None
+) -> Compared:
+    """Builds both sides and measures all their cases, where the options say unless the environment is known.
 
     Raises:
         RefusedError: a revision or an option cannot be what it is.
         NothingMeasuredError: the device is not here, or there is no case.
     """
-    from dsbench import runs
-    from dsbench.cli.session import look_at
-    from dsbench.environment import commit_of
     from dsbench.gate import Outcome, Verdict
-    from dsbench.paired_gate import PairedPolicy
-    from dsbench.pairs import Pairing
-    from dsbench.versus import Versus
 
-    index = device_index(options["device"])
-    environment = look_at(options["backend"], index, "", str(options["results"]), options["affinity"])
-    backend = environment.device.backend
-    sides, failures = _build((a, b), options["folder"])
-    known = [_cases(side, backend, options) for side in sides if side]
+    done = Compared(environment or look_at_device(options))
+    sides, failures = build_sides((a, b), options)
+    known = [cases_of(side, done.environment, options) for side in sides if side]
     everything = {name: case for cases in known for name, case in cases.items()}
     if not everything:
-        told = "; ".join(failures) or "there is no case to compare"
-        raise NothingMeasuredError(told)
+        raise NothingMeasuredError("; ".join(failures) or "there is no case to compare")
     if failures:
         reason = "; ".join(failures)
-        return [Verdict(Outcome.UNBUILT, case, reason=reason) for case in everything.values()], 0
+        done.verdicts = [Verdict(Outcome.UNBUILT, case, reason=reason) for case in everything.values()]
+        return done
     both = [case for name, case in everything.items() if all(name in cases for cases in known)]
-    verdicts = [
+    one_sided = [
         Verdict(outcome, case, reason=f"only {side} has it")
         for outcome, side, mine, other in (
             (Outcome.MISSING, a, known[0], known[1]),
@@ -61,63 +65,166 @@ def compare_now(a: str, b: str, options: Mapping[str, Any]) -> tuple[list[Verdic
         for name, case in mine.items()
         if name not in other
     ]
-    pairing = Pairing(backend, index, options["seed"], options["timeout"], affinity=options["affinity"])
-    policy = PairedPolicy(options["min_effect"], options["margin"])
-    folder = runs.STATE / "comparisons"
-    code = exits.OK
-    signal.signal(signal.SIGTERM, _terminate)
-    with runs.RunFile(folder / f"{runs.new_id(commit_of(Path.cwd(), b))}.jsonl") as file:
-        first, second = sides
-        assert first is not None  # there were no failures
-        assert second is not None
-        file.append({"type": "comparison", "a": a, "b": b, "started": time.time(), "seed": options["seed"]})
-
-        def keep(pair: Any, confirming: bool) -> None:
-            file.append({**pair.to_json(), "confirming": confirming})
-            told = "failed" if pair.problems else f"{math.expm1(pair.log_ratio):+.2%}"
-            kind = " (A against itself)" if pair.control else " (again)" if confirming else ""
-            click.echo(f"pair {pair.number + 1}: {pair.case}{kind}: {told}", err=True)
-
-        versus = Versus((first, second), both, pairing, policy, options["limit"], keep)
-        click.echo(f"comparing {len(both)} cases of {a} and {b} in pairs of processes", err=True)
-        try:
-            if both:
-                versus.run()
-        except runs.RunError as error:
-            raise RefusedError(str(error)) from None
-        except KeyboardInterrupt as interruption:
-            code = exits.of_interruption(interruption)
-            click.echo(f"interrupted; the pairs so far are in {file.path}", err=True)
+    click.echo(f"comparing {len(both)} cases of {a} and {b} in pairs of processes", err=True)
+    versus = _measure(a, b, sides, both, done, options, lambda versus: versus.run() if both else None)
     for control in versus.controls():
         _report(control)
-    return [*verdicts, *versus.verdicts()], code
+    done.verdicts = [*one_sided, *versus.verdicts()]
+    return done
 
 
-def _build(names: tuple[str, str], folder: Path | None) -> tuple[list[Side | None], list[str]]:
-    """Both sides, None in place of one that cannot be built, and why."""
-    from dsbench import runs
-    from dsbench.registry import builtin_suites
-    from dsbench.revisions import BuildError, RevisionError, build
+def recheck_now(
+    a: str, b: str, alarms: Sequence[Verdict], options: Mapping[str, Any], where: Environment
+) -> Compared:
+    """Builds both sides and measures again what a gate of stored results found: the verdicts are those of
+    the alarms, in their order, which were raised `where`.
+
+    Raises:
+        RefusedError: a revision or an option cannot be what it is, or this is another device.
+        NothingMeasuredError: the device is not here.
+    """
+    from dataclasses import replace
+
+    done = Compared(look_at_device(options))
+    here = done.environment.device.name
+    if here != where.device.name:
+        raise RefusedError(f"the alarms are of {where.device.name} and this is {here}: measure them there")
+    sides, failures = build_sides((a, b), options)
+    if failures:
+        told = f"not measured again: {'; '.join(failures)}"
+        done.verdicts = [replace(alarm, reason=f"{alarm.reason}; {told}") for alarm in alarms]
+        return done
+    click.echo(f"measuring {len(alarms)} alarms again, {a} against {b} in pairs of processes", err=True)
+    cases = list(dict.fromkeys(alarm.case for alarm in alarms))
+    versus = _measure(a, b, sides, cases, done, options, lambda versus: versus.recheck(alarms))
+    done.verdicts = versus.rechecked(alarms)
+    return done
+
+
+def look_at_device(options: Mapping[str, Any]) -> Environment:
+    """The environment of the device that is measured on.
+
+    Raises:
+        NothingMeasuredError: it is not here.
+    """
+    from dsbench.cli.session import look_at
+
+    index = device_index(options["device"])
+    return look_at(options["backend"], index, "", str(options["results"]), options["affinity"])
+
+
+def build_sides(names: Sequence[str], options: Mapping[str, Any]) -> tuple[list[Side | None], list[str]]:
+    """Sides made ready to be measured, None in place of one that cannot be built, and why.
+
+    Raises:
+        RefusedError: there is no such revision.
+    """
+    from dsbench.revisions import BuildError
 
     sides: list[Side | None] = []
     failures = []
     for name in names:
         try:
-            sides.append(build(name, folder or builtin_suites(), runs.STATE, Path.cwd()))
-        except RevisionError as error:
-            raise RefusedError(str(error)) from None
+            sides.append(build_side(name, options))
         except BuildError as error:
             sides.append(None)
             failures.append(f"{name} cannot be built: {error}")
     return sides, failures
 
 
-def _cases(side: Side, backend: str, options: Mapping[str, Any]) -> dict[str, Case]:
+def build_side(name: str, options: Mapping[str, Any]) -> Side:
+    """A side made ready to be measured.
+
+    Raises:
+        RefusedError: there is no such revision.
+        BuildError: it cannot be built.
+    """
+    from dsbench import runs
+    from dsbench.registry import builtin_suites
+    from dsbench.revisions import RevisionError, build
+
+    try:
+        return build(name, options["folder"] or builtin_suites(), runs.STATE, Path.cwd())
+    except RevisionError as error:
+        raise RefusedError(str(error)) from None
+
+
+def cases_of(side: Side, environment: Environment, options: Mapping[str, Any]) -> dict[str, Case]:
     """The cases that a side has, by name."""
-    suites = find_suites(side.suites, options["chosen"])
+    suites = find_suites(side.suites, options.get("chosen", ()))
     report_broken(suites)
+    backend = environment.device.backend
     found = find_cases(suites, backend, options["quick"], options["filters"], options["excludes"])
     return {case.name: case for case in found}
+
+
+@contextmanager
+def kept_pairs(a: str, b: str, options: Mapping[str, Any]) -> Iterator[Callable[[Pair, bool], None]]:
+    """What keeps each pair in a file as soon as it is measured, and says so on stderr.
+
+    Raises:
+        RefusedError: the pairs can be written nowhere.
+    """
+    from dsbench import runs
+    from dsbench.environment import commit_of
+
+    path = runs.STATE / "comparisons" / f"{runs.new_id(commit_of(Path.cwd(), b))}.jsonl"
+    signal.signal(signal.SIGTERM, _terminate)
+    with runs.RunFile(path) as file:
+
+        def keep(pair: Pair, confirming: bool) -> None:
+            file.append({**pair.to_json(), "confirming": confirming})
+            said = "failed" if pair.problems else f"{math.expm1(pair.log_ratio):+.2%}"
+            kind = " (A against itself)" if pair.control else " (again)" if confirming else ""
+            click.echo(f"pair {pair.number + 1}: {pair.case}{kind}: {said}", err=True)
+
+        try:
+            file.append(
+                {"type": "comparison", "a": a, "b": b, "started": time.time(), "seed": options["seed"]}
+            )
+            yield keep
+        except runs.RunError as error:
+            raise RefusedError(str(error)) from None
+        except KeyboardInterrupt:
+            click.echo(f"interrupted; the pairs so far are in {file.path}", err=True)
+            raise
+
+
+def _measure(
+    a: str,
+    b: str,
+    sides: Sequence[Side | None],
+    cases: Sequence[Case],
+    done: Compared,
+    options: Mapping[str, Any],
+    work: Callable[[Versus], None],
+) -> Versus:
+    """Carries out the work on two sides, as far as no signal comes; notes in `done` which one came."""
+    from dsbench.paired_gate import PairedPolicy
+    from dsbench.versus import Versus
+
+    first, second = sides
+    assert first is not None  # the caller has seen to it
+    assert second is not None
+    policy = PairedPolicy(options["min_effect"], options["margin"])
+    pairing = pairing_of(done.environment, options)
+    versus = Versus((first, second), cases, pairing, policy, options["limit"], lambda *_: None)
+    try:
+        with kept_pairs(a, b, options) as versus.keep:
+            work(versus)
+    except KeyboardInterrupt as interruption:
+        done.interruption = exits.of_interruption(interruption)
+    return versus
+
+
+def pairing_of(environment: Environment, options: Mapping[str, Any]) -> Any:
+    """How pairs are measured by the options."""
+    from dsbench.pairs import Pairing
+
+    device = environment.device
+    return Pairing(
+        device.backend, device.index, options["seed"], options["timeout"], affinity=options["affinity"]
+    )
 
 
 def _report(control: Verdict) -> None:

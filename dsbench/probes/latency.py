@@ -141,10 +141,16 @@ class Latency:
             for track in self._tracks[1:]:
                 track.end(f"with {HOT}")
 
-    def hot(self, seconds: float) -> tuple[list[float], int]:
-        """Warm readings for about so long, at least one, outside of any track; and how many calls they
-        and what went before them made."""
-        track = self._tracks[0]
+    def sample(self, name: str, seconds: float) -> tuple[list[float], int]:
+        """Readings of one kind for about so long, at least one, that go into no measurement; and how many
+        calls they and what went before them made.
+
+        Raises:
+            UnsupportedError: the device or the case has no such readings; the message says why.
+        """
+        track = next((track for track in self._tracks if track.name == name), None)
+        if track is None or track.stop:
+            raise UnsupportedError(track.stop if track else f"{name} is not measured here")
         before = 0
         if track.seconds <= REFILL:
             self._lead = min(LONGEST_LEAD, 1.3 * self._untimed() * track.calls)

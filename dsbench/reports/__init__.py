@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dsbench.records import Run
 
 if TYPE_CHECKING:
-    from dsbench.gate import Verdict
+    from dsbench.gate import Judged, Verdict
     from dsbench.reports.kernels import Comparison
 
 FORMATS = ("table", "json", "csv", "markdown", "html")
@@ -60,6 +60,7 @@ def render_verdicts(
     difference: Mapping[str, tuple[str, str]] | None = None,
     verbose: bool = False,
     kernels: Comparison | None = None,
+    judged: Judged | None = None,
 ) -> str:
     """Verdicts in one of `VERDICT_FORMATS`.
 
@@ -70,6 +71,7 @@ def render_verdicts(
         difference: facts of the two environments that differ, by name: (before, after).
         verbose: whether the table shows the verdicts that are the same too.
         kernels: what changed between the runs' profiles, if both have some.
+        judged: what the verdicts are of; the JSON document says so.
 
     Raises:
         ValueError: there is no such format, or the format cannot hold one of the numbers.
@@ -82,7 +84,7 @@ def render_verdicts(
         case "json":
             from dsbench.reports.as_json import verdicts_json
 
-            return verdicts_json(verdicts, exit_code, difference, kernels)
+            return verdicts_json(verdicts, exit_code, difference, kernels, judged)
         case "markdown":
             from dsbench.reports.markdown import verdicts_markdown
 

@@ -27,7 +27,7 @@ def verdicts_annotations(verdicts: Iterable[Verdict]) -> str:
     lines = [
         _command(level, f"{verdict.outcome}: {verdict.case.name}", sentence(verdict))
         for verdict in found
-        if (level := LEVELS.get(verdict.outcome))
+        if (level := "notice" if verdict.acknowledged else LEVELS.get(verdict.outcome))
     ]
     return "\n".join([*lines, _command("notice", "dsbench", counts(found))]) + "\n"
 

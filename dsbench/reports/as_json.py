@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dsbench.gate import Outcome, Verdict
+from dsbench.gate import Judged, Outcome, Verdict
 from dsbench.metrics import METRICS, evaluate
 from dsbench.records import Case, Measurement, Run, identity
 from dsbench.reports import kernels as profiled
@@ -56,22 +56,27 @@ def verdicts_json(
     exit_code: int,
     difference: Mapping[str, tuple[str, str]] | None = None,
     kernels: profiled.Comparison | None = None,
+    judged: Judged | None = None,
 ) -> str:
     """Verdicts, the most serious first, as a document of this shape::
 
         {"format": 1, "type": "verdicts", "exit_code": int, "summary": {outcome: count},
+         "judged": {"place": str, "commit": str, "baseline": str} | null,
          "difference": {fact: {"before": str, "after": str}},
          "verdicts": [
             {"outcome": str, "case": {as in a run}, "metric": str, "unit": str,
              "before": estimate, "after": estimate, "change": estimate,
-             "threshold": float, "reason": str}],
+             "threshold": float, "smallest": float | null, "reason": str,
+             "id": str, "acknowledged": str}],
          "kernels": {"profiled": int, "unlike": [case name], "changes": [
             {"case": str, "kernel": str, "before": float | null, "after": float | null,
              "change": float | null}]} | null}
 
     An estimate is ``{"value", "low": float | null, "high": float | null}`` or null; `change` and
-    `threshold` are relative to the old value (0.05 is 5 %). `metric` is empty when the verdict is
-    about the case as a whole. `kernels` is null unless both runs profiled a case; its times are seconds
+    `threshold` are relative to the old value (0.05 is 5 %), and so is `smallest`, the smallest change that
+    could have been shown. `metric` is empty when the verdict is about the case as a whole. `id` is what
+    ``dsbench ack`` takes; `acknowledged` says why the change was accepted, and is empty if it was not.
+    `kernels` is null unless both runs profiled a case; its times are seconds
     of a call.
 
     Args:
@@ -79,6 +84,7 @@ def verdicts_json(
         exit_code: what the gate exits with.
         difference: facts of the environments that differ, by name: (before, after).
         kernels: what changed between the runs' profiles, if both have some.
+        judged: what the verdicts are of.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot hold.
@@ -92,6 +98,7 @@ def verdicts_json(
             "type": "verdicts",
             "exit_code": exit_code,
             "summary": {outcome.value: counted[outcome] for outcome in Outcome},
+            "judged": None if judged is None else vars(judged),
             "difference": {name: {"before": a, "after": b} for name, (a, b) in facts.items()},
             "verdicts": [_verdict(verdict) for verdict in found],
             "kernels": None if kernels is None else profiled.to_json(kernels),
@@ -128,7 +135,10 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "unit": unit_of(verdict),
         **{name: None if found is None else _estimate(found) for name, found in numbers.items()},
         "threshold": verdict.threshold,
+        "smallest": verdict.smallest,
         "reason": verdict.reason,
+        "id": verdict.id,
+        "acknowledged": verdict.acknowledged,
     }
 
 

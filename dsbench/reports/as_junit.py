@@ -16,7 +16,7 @@ SKIPS = (Outcome.INCONCLUSIVE, Outcome.NEW)
 
 def verdicts_junit(verdicts: Iterable[Verdict], strict: bool) -> str:
     """The document. Worse is a failure; missing, broken and unbuilt are errors; inconclusive and new are
-    skipped, and with `strict` inconclusive is a failure too.
+    skipped, and with `strict` inconclusive is a failure too. What was acknowledged is skipped.
 
     Source: the schema of Jenkins' xUnit plugin, https://github.com/jenkinsci/xunit-plugin.
     """
@@ -32,11 +32,12 @@ def verdicts_junit(verdicts: Iterable[Verdict], strict: bool) -> str:
         counts["tests"] += 1
         title = " ".join(filter(None, (verdict.case.name, verdict.metric)))
         case = ElementTree.SubElement(suite, "testcase", classname=clean(name), name=clean(title))
+        accepted = bool(verdict.acknowledged)
         fails = verdict.outcome in FAILURES or (strict and verdict.outcome is Outcome.INCONCLUSIVE)
         for tag, total, holds in (
-            ("failure", "failures", fails),
-            ("error", "errors", verdict.outcome in ERRORS),
-            ("skipped", "skipped", verdict.outcome in SKIPS and not fails),
+            ("failure", "failures", fails and not accepted),
+            ("error", "errors", verdict.outcome in ERRORS and not accepted),
+            ("skipped", "skipped", accepted or (verdict.outcome in SKIPS and not fails)),
         ):
             if holds:
                 counts[total] += 1

@@ -14,7 +14,7 @@ from dsbench.reports.kernels import rows as kernel_rows
 from dsbench.reports.plain import clean, shorten
 from dsbench.reports.rows import Group, Row, cell, columns, groups
 from dsbench.reports.summary import headline, warnings, when, where
-from dsbench.reports.verdicts import by_seriousness, counts, unit_of
+from dsbench.reports.verdicts import by_seriousness, counts, told, unit_of
 
 LIMIT = 80
 """The rows of a table of verdicts: GitHub refuses a comment of more than 65,536 characters."""
@@ -92,10 +92,10 @@ def _verdicts(verdicts: Sequence[Verdict]) -> list[str]:
     header = ["outcome", "case", "metric", "reason", "before", "after", "change", "threshold"]
     rows = [
         [
-            verdict.outcome,
+            f"{verdict.outcome}, acknowledged" if verdict.acknowledged else verdict.outcome,
             verdict.case.name,
             verdict.metric,
-            verdict.reason,
+            told(verdict),
             units.estimate(verdict.before, unit_of(verdict)),
             units.estimate(verdict.after, unit_of(verdict)),
             units.change(verdict.change),

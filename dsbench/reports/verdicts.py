@@ -16,6 +16,9 @@ from dsbench.reports.table import WIDTH
 _SERIOUSNESS = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _INDENT = " " * 4
 
+FAILING = (Outcome.MISSING, Outcome.BROKEN, Outcome.WORSE)
+"""Outcomes whose id is shown, because they can be acknowledged."""
+
 
 def by_seriousness(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """The most serious first, and among equals the largest change."""
@@ -29,15 +32,32 @@ def by_seriousness(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def counts(verdicts: Iterable[Verdict]) -> str:
-    """How many of each outcome, the most serious first: ``1 missing, 2 worse, 34 same``."""
+    """How many of each outcome, the most serious first: ``1 missing, 2 worse (1 acknowledged), 34 same``."""
+    verdicts = list(verdicts)
     found = Counter(verdict.outcome for verdict in verdicts)
-    return ", ".join(f"{found[o]} {o}" for o in Outcome if found[o]) or "nothing was compared"
+    accepted = Counter(verdict.outcome for verdict in verdicts if verdict.acknowledged)
+    told = [
+        f"{found[o]} {o}" + (f" ({accepted[o]} acknowledged)" if accepted[o] else "")
+        for o in Outcome
+        if found[o]
+    ]
+    return ", ".join(told) or "nothing was compared"
+
+
+def told(verdict: Verdict) -> str:
+    """Why a verdict is what it is and what could have been seen, after the id by which it can be
+    acknowledged, and why it was."""
+    parts = [f"acknowledged: {verdict.acknowledged}" if verdict.acknowledged else "", verdict.reason]
+    if verdict.smallest is not None:
+        parts.append(f"{units.percent(verdict.smallest)} could have been shown")
+    text = "; ".join(filter(None, parts))
+    return f"[{verdict.id}] {text}" if verdict.id and verdict.outcome in FAILING else text
 
 
 def sentence(verdict: Verdict) -> str:
     """A verdict's numbers and reason in one line, for places that have no table."""
     numbers = f"{verdict.metric} {units.change(verdict.change)}" if verdict.change else verdict.metric
-    return ": ".join(clean(part) for part in (numbers, verdict.reason) if part)
+    return ": ".join(clean(part) for part in (numbers, told(verdict)) if part)
 
 
 def unit_of(verdict: Verdict) -> str:
@@ -73,7 +93,8 @@ def verdicts_text(
 
 def _rows(verdict: Verdict) -> list[list[str]]:
     unit = unit_of(verdict)
-    rows = [[verdict.outcome.value, clean(verdict.case.name)]]
+    name = clean(verdict.case.name)
+    rows = [[verdict.outcome.value, f"{name} (acknowledged)" if verdict.acknowledged else name]]
     if verdict.metric:
         rows.append(
             [
@@ -86,5 +107,5 @@ def _rows(verdict: Verdict) -> list[list[str]]:
             ]
         )
     # Long enough for every reason that was written for people, not for a traceback pasted into one.
-    reason = shorten(clean(verdict.reason), 5 * WIDTH)
+    reason = shorten(clean(told(verdict)), 5 * WIDTH)
     return [*rows, *(["", _INDENT + line] for line in textwrap.wrap(reason, WIDTH - 20))]

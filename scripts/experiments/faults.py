@@ -58,8 +58,8 @@ PATIENCE = 15.0
 """Seconds within which a run's processes have to be gone."""
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dsbench", "run", *arguments]
+def dsbench(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dsbench", *arguments]
 
 
 def marked(mark: str) -> list[int]:
@@ -83,7 +83,7 @@ def failing(backend: str, folder: Path) -> list[dict[str, Any]]:
     mark = folder.name
     options = ("--backend", backend, "--rounds", "2", "--min-time", "0.01", "--timeout", "10", "--no-record")
     done = subprocess.run(
-        command("failing", "--suites", str(SUITES), *options),
+        dsbench("run", "failing", "--suites", str(SUITES), *options),
         cwd=folder,
         env={**os.environ, MARK: mark},
         capture_output=True,
@@ -123,7 +123,7 @@ def interrupted(name: str, after: float, folder: Path) -> dict[str, Any]:
     options = ("--backend", "fake", "--rounds", "2", "--min-time", "0.01", "--record")
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            command("lasting", "--suites", str(SUITES), *options),
+            dsbench("run", "lasting", "--suites", str(SUITES), *options),
             cwd=folder,
             env=environment,
             stdout=subprocess.DEVNULL,
@@ -150,7 +150,7 @@ def interrupted(name: str, after: float, folder: Path) -> dict[str, Any]:
     )
     unfinished = bool(found) and runs.read(found[0]).ended is None
     again = subprocess.run(
-        command("--resume", "--record"),
+        dsbench("run", "--resume", "--record"),
         cwd=folder,
         env=environment,
         capture_output=True,

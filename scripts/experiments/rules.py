@@ -24,6 +24,7 @@ from traces import Turns, log_ratio
 from dsbench.gate import Outcome, Verdict
 from dsbench.paired_gate import LOOKS, PairedPolicy, confirm, settle
 from dsbench.pairs import Pair
+from dsbench.probes.latency import HOT
 from dsbench.records import Case
 
 CASE = Case("recorded", "trace", "kernel")
@@ -110,7 +111,7 @@ def confirmed(log_ratios: Sequence[float], fresh: Sequence[float]) -> bool:
     alarm = screened(log_ratios)
     if alarm.outcome is not Outcome.WORSE:
         return False
-    (verdict,) = confirm([alarm], {CASE.name: pairs_of(fresh)}, POLICY)
+    (verdict,) = confirm([alarm], {(CASE.name, HOT): pairs_of(fresh)}, POLICY)
     return verdict.outcome is Outcome.WORSE
 
 

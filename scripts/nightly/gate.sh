@@ -3,7 +3,7 @@
 set -euo pipefail
 report=$RUNNER_TEMP/nightly/$DEVICE/gate.md
 code=0
-.venv/bin/dsbench gate --results "$HISTORY/results" --format markdown -o "$report" || code=$?
+.venv/bin/dsbench gate --baseline last-green --results "$HISTORY/results" --format markdown -o "$report" || code=$?
 # Where nothing could be judged there is no report, and the code says so.
 cat "$report" >>"$GITHUB_STEP_SUMMARY" || true
 exit "$code"

@@ -1,0 +1,128 @@
+"""Screening and confirming over simulated pairs: what becomes an alarm, recurs, or is measured again."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsbench.gate import Outcome, Verdict
+from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy
+from dsbench.pairs import Pair, Pairing, Side
+from dsbench.records import Case, Measurement, Sample, Status
+from dsbench.stats.intervals import Estimate
+from dsbench.versus import Versus
+
+SIDES = (Side("a", Path()), Side("b", Path()))
+
+
+def case(name: str) -> Case:
+    return Case("s", "b", name)
+
+
+def memory(of: Case, size: float) -> Measurement:
+    return Measurement(of, "memory", Status.OK, readings={"peak_memory": (Sample(size, 0),)})
+
+
+def simulation(
+    slower: Mapping[str, float],
+    memories: Mapping[str, float] | None = None,
+    noise: float = 0.005,
+    recurs: bool = True,
+) -> Callable[..., Iterator[Pair]]:
+    """What measures pairs: cases slower by so much (only while screening unless it recurs), and by how much
+    B's memory is larger."""
+    draw = random.Random(1)
+
+    def measure(
+        sides: tuple[Side, Side],
+        wanted: Mapping[Case, Sequence[str]],
+        number: int,
+        pairing: Pairing,
+        controls: frozenset[str] = frozenset(),
+        probing: bool = False,
+    ) -> Iterator[Pair]:
+        for one, metrics in wanted.items():
+            if one.name in controls:
+                yield Pair(one.name, number, True, seconds=(1, 1), log_ratio=draw.gauss(0, noise))
+            for metric in metrics:
+                shift = slower.get(one.candidate, 0.0) if recurs or number < LOOKS[-1] else 0.0
+                ratio = math.log1p(shift) + draw.gauss(0, noise)
+                sizes = (1.0, 1 + (memories or {}).get(one.candidate, 0.0))
+                probed = tuple((memory(one, 2**30 * size),) for size in sizes) if probing else ()
+                seconds = (1.0, math.exp(ratio))
+                yield Pair(one.name, number, metric=metric, seconds=seconds, log_ratio=ratio, probed=probed)
+
+    return measure
+
+
+def versus(names: Sequence[str], measure: Callable[..., Iterator[Pair]], kept: list[Any]) -> Versus:
+    cases = [case(name) for name in names]
+    policy, keep = PairedPolicy(), lambda *pair: kept.append(pair)
+    return Versus(SIDES, cases, Pairing("fake"), policy, 600.0, keep, measure)
+
+
+def test_an_alarm_is_confirmed_by_fresh_pairs_and_the_rest_settled_at_the_first_look() -> None:
+    kept: list[tuple[Pair, bool]] = []
+    held = versus(["slow", "other"], simulation({"slow": 0.05}), kept)
+    held.run()
+    verdicts = {(v.case.candidate, v.metric): v for v in held.verdicts()}
+    slow = verdicts["slow", "latency"]
+    assert slow.outcome is Outcome.WORSE
+    assert f"{CONFIRMING} fresh pairs confirm it" in slow.reason
+    assert slow.smallest == 0.01
+    assert verdicts["other", "latency"].outcome is Outcome.SAME
+    assert sum(confirming for _, confirming in kept) == CONFIRMING
+    assert [verdict.outcome for verdict in held.controls()] == [Outcome.SAME]
+
+
+def test_an_alarm_that_does_not_recur_is_none() -> None:
+    held = versus(["slow"], simulation({"slow": 0.05}, recurs=False), [])
+    held.run()
+    found = {verdict.metric: verdict for verdict in held.verdicts()}["latency"]
+    assert found.outcome is Outcome.SAME
+    assert "did not confirm" in found.reason
+
+
+def test_deterministic_metrics_are_judged_once_a_side_by_their_tolerance() -> None:
+    held = versus(["fat", "other"], simulation({}, {"fat": 0.1}), [])
+    held.run()
+    found = {(v.case.candidate, v.metric): v.outcome for v in held.verdicts()}
+    assert found["fat", "peak_memory"] is Outcome.WORSE
+    assert found["other", "peak_memory"] is Outcome.SAME
+
+
+def raised(name: str, metric: str, outcome: Outcome = Outcome.WORSE) -> Verdict:
+    return Verdict(outcome, case(name), metric, change=Estimate(0.2, 0.1, 0.3), reason="stored")
+
+
+def test_alarms_of_stored_results_stand_only_if_they_recur() -> None:
+    held = versus([], simulation({"slow": 0.05}, {"fat": 0.1}), kept := [])
+    alarms = [
+        raised("slow", "latency"),
+        raised("drift", "latency_cold"),
+        raised("crashed", "", Outcome.BROKEN),
+        raised("fat", "peak_memory"),
+        raised("thin", "peak_memory"),
+        raised("drift", "energy"),
+    ]
+    held.recheck(alarms)
+    found = held.rechecked(alarms)
+    assert [verdict.outcome for verdict in found] == [
+        Outcome.WORSE,
+        Outcome.SAME,
+        Outcome.SAME,
+        Outcome.WORSE,
+        Outcome.SAME,
+        Outcome.WORSE,
+    ]
+    assert "could not be measured again" in found[-1].reason
+    assert not [pair for pair, _ in kept if pair.case == "s.b.fat" and pair.number < LOOKS[-1] + CONFIRMING]
+
+
+def test_alarms_that_were_not_measured_again_before_ctrl_c_are_inconclusive() -> None:
+    alarms = [raised("slow", "latency")]
+    (found,) = versus([], simulation({}), []).rechecked(alarms)
+    assert found.outcome is Outcome.INCONCLUSIVE
