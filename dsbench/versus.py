@@ -45,15 +45,13 @@ class Versus:
     def run(self) -> None:
         """Screens every case and confirms the alarms."""
         began = time.monotonic()
-        chosen = random.Random(self.pairing.seed).sample(
-            [case.name for case in self.cases], max(1, round(CONTROLS * len(self.cases)))
-        )
+        chosen = self._controls(self.cases)
         open_cases = list(self.cases)
         for number in range(LOOKS[-1]):
             if number >= LOOKS[0] and time.monotonic() - began > self.limit:
                 break
             wanted = dict.fromkeys(open_cases, (TIMED[0],))
-            self._pair(wanted, number, self._screened, frozenset(chosen), probing=number == 0)
+            self._pair(wanted, number, self._screened, chosen, probing=number == 0)
             open_cases = [case for case in open_cases if not self._decided(case, number + 1)]
         self._confirm({v.case: (v.metric,) for v in self._first() if v.outcome is Outcome.WORSE})
 
@@ -81,7 +79,8 @@ class Versus:
             if not alarm.metric or METRICS[alarm.metric].tolerance is not None:
                 probed[alarm.case] = (TIMED[0],)
         self._pair(probed, LOOKS[-1] + CONFIRMING, self._fresh, probing=True)
-        self._confirm({case: tuple(dict.fromkeys(metrics)) for case, metrics in timed.items()})
+        wanted = {case: tuple(dict.fromkeys(metrics)) for case, metrics in timed.items()}
+        self._confirm(wanted, self._controls(list(wanted)))
 
     def rechecked(self, alarms: Sequence[Verdict]) -> list[Verdict]:
         """The alarms as far as they recur, in their order; one on a metric that two sides cannot take turns
@@ -108,9 +107,14 @@ class Versus:
             return True
         return pairs in LOOKS and settle(case, found, self.policy).outcome is not Outcome.INCONCLUSIVE
 
-    def _confirm(self, wanted: Mapping[Case, Sequence[str]]) -> None:
+    def _controls(self, cases: Sequence[Case]) -> frozenset[str]:
+        """Which cases are also held against their own side."""
+        number = min(len(cases), max(1, round(CONTROLS * len(cases))))
+        return frozenset(case.name for case in random.Random(self.pairing.seed).sample(cases, number))
+
+    def _confirm(self, wanted: Mapping[Case, Sequence[str]], controls: frozenset[str] = frozenset()) -> None:
         for number in range(CONFIRMING):
-            self._pair(wanted, LOOKS[-1] + number, self._fresh)
+            self._pair(wanted, LOOKS[-1] + number, self._fresh, controls)
             failed = {name for (name, _), pairs in self._fresh.items() if any(p.problems for p in pairs)}
             wanted = {case: metrics for case, metrics in wanted.items() if case.name not in failed}
 

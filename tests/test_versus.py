@@ -99,7 +99,8 @@ def raised(name: str, metric: str, outcome: Outcome = Outcome.WORSE) -> Verdict:
 
 
 def test_alarms_of_stored_results_stand_only_if_they_recur() -> None:
-    held = versus([], simulation({"slow": 0.05}, {"fat": 0.1}), kept := [])
+    names = ["slow", "drift", "crashed", "fat", "thin"]
+    held = versus(names, simulation({"slow": 0.05}, {"fat": 0.1}), kept := [])
     alarms = [
         raised("slow", "latency"),
         raised("drift", "latency_cold"),
@@ -119,6 +120,7 @@ def test_alarms_of_stored_results_stand_only_if_they_recur() -> None:
         Outcome.WORSE,
     ]
     assert "could not be measured again" in found[-1].reason
+    assert [control.outcome for control in held.controls()] == [Outcome.SAME]
     assert not [pair for pair, _ in kept if pair.case == "s.b.fat" and pair.number < LOOKS[-1] + CONFIRMING]
 
 
