@@ -10,7 +10,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -88,7 +88,7 @@ def measure_pair(
     number: int,
     pairing: Pairing,
     controls: frozenset[str] = frozenset(),
-    probing: bool = False,
+    probing: Collection[str] = (),
 ) -> Iterator[Pair]:
     """Measures cases of one suite in one pair of processes. A case that ends a process is told so, and the
     rest goes on in fresh ones.
@@ -97,7 +97,7 @@ def measure_pair(
         wanted: the metrics (of `TIMED`) to measure of each case.
         controls: names of cases whose first metric is also measured with a second process of the first
             side in place of the other.
-        probing: whether the deterministic probes that a case declares are asked, once a side.
+        probing: names of cases whose deterministic probes are asked, once a side.
     """
     left = dict(wanted)
     while left:
@@ -137,7 +137,7 @@ def _fresh(
     number: int,
     pairing: Pairing,
     controls: frozenset[str],
-    probing: bool,
+    probing: Collection[str],
 ) -> Iterator[tuple[Case, Pair]]:
     order = random.Random(pairing.seed * 1_000_003 + number)
     cases = list(wanted)
@@ -158,7 +158,7 @@ def _fresh(
                 yield case, _take_turns(case.name, first, couple, number, pairing.seconds, order, True)
             couple = (workers[0], workers[1])
             pair = _take_turns(case.name, first, couple, number, pairing.seconds, order)
-            if probing and not pair.problems:
+            if case.name in probing and not pair.problems:
                 pair = replace(pair, probed=tuple(worker.probe(case.name) for worker in couple))
             yield case, pair
             for metric in others:
