@@ -98,7 +98,7 @@ class Child:
                                 return
                             yield message
                             # From here, since whoever takes turns may come back for more much later.
-                            if message["type"] in ("start", "ready", "turn", "waiting"):
+                            if message["type"] in ("start", "ready", "turn"):
                                 deadline = time.monotonic() + timeout
                 # A process that it started may hold the pipes open, so its own end is what counts.
                 if ended and not events:

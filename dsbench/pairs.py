@@ -10,20 +10,18 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dsbench.child import Child, ChildError
+from dsbench.child import Child
 from dsbench.probes.latency import COLD, HOT, LAUNCH
 from dsbench.probes.prepared import Budget
 from dsbench.records import Case, Measurement, Status
 from dsbench.round import Job
-
-TURN = 0.01
-"""Seconds of a turn: the shorter, the less the machine drifts between two of them."""
+from dsbench.taker import LostError, Taker
 
 FEWEST = 5
 """Turns of each side in a pair, however long a call is; its middle then stands two odd ones."""
@@ -86,68 +84,13 @@ class Pair:
         return row
 
 
-class _LostError(Exception):
-    """A worker died, hung or talked nonsense while it had a case in hand."""
-
-    def __init__(self, side: int, case: str, error: ChildError) -> None:
-        super().__init__(error.reason)
-        self.side, self.case, self.told = side, case, (error.status.value, error.reason)
-
-
-class _Worker:
-    """A process of one side; `problems` says what is wrong with a case on this side."""
-
-    def __init__(self, side: int, child: Child, timeout: float) -> None:
-        self.side = side
-        self.problems: dict[str, tuple[str, str]] = {}
-        self._child = child
-        self._messages = child.messages(timeout)
-        self._case = ""
-
-    def make_ready(self) -> None:
-        """Waits until every case of the job has been made ready."""
-        while (message := self._next())["type"] != "waiting":
-            self._case = message["case"]
-            if message["type"] == "ready" and message["problem"]:
-                self.problems[self._case] = (message["status"], message["problem"])
-
-    def turn(self, case: str, metric: str) -> tuple[float, float] | None:
-        """Seconds of a call by a metric and in processor time, None when it could not be made."""
-        told = self._ask({"case": case, "metric": metric, "seconds": TURN})
-        if told["problem"]:
-            self.problems[case] = (Status.ERROR.value, told["problem"])
-            return None
-        return told["seconds"], told["cpu"]
-
-    def check(self, case: str) -> None:
-        """Has the answer checked once more, after the turns."""
-        if problem := self._ask({"case": case, "check": True})["problem"]:
-            self.problems[case] = (Status.WRONG.value, f"after timing: {problem}")
-
-    def probe(self, case: str) -> tuple[Measurement, ...]:
-        """What the case's deterministic probes say."""
-        told = self._ask({"case": case, "probe": True})["measurements"]
-        return tuple(Measurement.from_json(row) for row in told)
-
-    def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
-        self._case = command["case"]
-        self._child.tell(command)
-        return self._next()
-
-    def _next(self) -> dict[str, Any]:
-        try:
-            return next(self._messages)
-        except ChildError as error:
-            raise _LostError(self.side, self._case, error) from None
-
-
 def measure_pair(
     sides: tuple[Side, Side],
     wanted: Mapping[Case, Sequence[str]],
     number: int,
     pairing: Pairing,
     controls: frozenset[str] = frozenset(),
-    probing: bool = False,
+    probing: Collection[str] = (),
 ) -> Iterator[Pair]:
     """Measures cases of one suite in one pair of processes. A case that ends a process is told so, and the
     rest goes on in fresh ones.
@@ -156,7 +99,7 @@ def measure_pair(
         wanted: the metrics (of `TIMED`) to measure of each case.
         controls: names of cases whose first metric is also measured with a second process of the first
             side in place of the other.
-        probing: whether the deterministic probes that a case declares are asked, once a side.
+        probing: names of cases whose deterministic probes are asked, once a side.
     """
     left = dict(wanted)
     while left:
@@ -165,7 +108,7 @@ def measure_pair(
                 yield pair
                 if not pair.control and pair.metric == wanted[case][-1]:
                     del left[case]
-        except _LostError as lost:
+        except LostError as lost:
             # Without a case to blame, the side cannot do this suite at all.
             blamed = [case for case in left if case.name == lost.case]
             problems = {lost.side: lost.told}
@@ -180,12 +123,13 @@ def _alone(side: Side, index: int, case: Case, number: int, pairing: Pairing) ->
     """What is wrong with a case on one side too, whose other side has ended its process."""
     try:
         with Child(_job(side, [case], number, pairing), side.paths) as child:
-            worker = _Worker(index, child, pairing.timeout)
-            worker.make_ready()
+            worker = Taker(index, child, pairing.timeout)
+            worker.prepare(case.name)
+            worker.wait()
             if case.name not in worker.problems and worker.turn(case.name, HOT):
                 worker.check(case.name)
             return {index: worker.problems[case.name]} if worker.problems else {}
-    except _LostError as lost:
+    except LostError as lost:
         return {index: lost.told}
 
 
@@ -195,7 +139,7 @@ def _fresh(
     number: int,
     pairing: Pairing,
     controls: frozenset[str],
-    probing: bool,
+    probing: Collection[str],
 ) -> Iterator[tuple[Case, Pair]]:
     order = random.Random(pairing.seed * 1_000_003 + number)
     cases = list(wanted)
@@ -207,17 +151,19 @@ def _fresh(
         workers = []
         for index, side in [*enumerate(sides), *([(0, sides[0])] if controlled else [])]:
             child = stack.enter_context(Child(_job(side, cases, number, pairing), side.paths))
-            workers.append(_Worker(index, child, pairing.timeout))
-        for worker in workers:
-            worker.make_ready()
+            workers.append(Taker(index, child, pairing.timeout))
         for case in cases:
+            for worker in (using := workers if case.name in controls else workers[:2]):
+                worker.prepare(case.name)
+            for worker in using:
+                worker.wait()
             first, *others = wanted[case]
             if case.name in controls:
                 couple = (workers[0], workers[2])
                 yield case, _take_turns(case.name, first, couple, number, pairing.seconds, order, True)
             couple = (workers[0], workers[1])
             pair = _take_turns(case.name, first, couple, number, pairing.seconds, order)
-            if probing and not pair.problems:
+            if case.name in probing and not pair.problems:
                 pair = replace(pair, probed=tuple(worker.probe(case.name) for worker in couple))
             yield case, pair
             for metric in others:
@@ -227,7 +173,7 @@ def _fresh(
 def _take_turns(
     case: str,
     metric: str,
-    couple: tuple[_Worker, _Worker],
+    couple: tuple[Taker, Taker],
     number: int,
     seconds: float,
     order: random.Random,
@@ -269,7 +215,7 @@ def _take_turns(
     )
 
 
-def _problems(case: str, couple: tuple[_Worker, _Worker]) -> dict[int, tuple[str, str]]:
+def _problems(case: str, couple: tuple[Taker, Taker]) -> dict[int, tuple[str, str]]:
     return {worker.side: worker.problems[case] for worker in couple if case in worker.problems}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from dsbench.backends import BACKENDS
+from dsbench.backends import BACKENDS, Backend
 from dsbench.metrics import METRICS
 from dsbench.probes import RUN, Latency, Prepared, Workload
 from dsbench.probes.prepared import AFTER, BEFORE
@@ -23,14 +23,15 @@ ABSENT = "absent"
 
 
 def take_turns(job: Job, commands: Callable[[], Mapping[str, Any]], send: Send) -> None:
-    """Makes every case ready, then obeys until it is told to stop.
+    """Obeys until the parent ends it. One case is held at a time, so that its like on the other side finds
+    as much memory as it does.
 
-    Messages: ``{"type": "start", "case": name}`` before a case is made ready and ``{"type": "ready",
-    "case", "problem", "status"}`` after it; ``{"type": "waiting"}`` when all are; then for each command
-    ``{"case": name, "metric": m, "seconds": s}`` a ``{"type": "turn", "case", "seconds", "cpu", "problem"}``
-    with the median by that metric and the mean processor seconds of a call, with the problem alone when the
-    command was ``{"case": name, "check": true}``, or with the ``measurements`` of the deterministic probes
-    when it was ``{"case": name, "probe": true}``. It goes on until the parent ends it.
+    To ``{"case": name, "ready": true}`` it answers ``{"type": "start", "case": name}``, makes the case ready
+    in place of the one before, and sends ``{"type": "ready", "case", "problem", "status"}``. To any other
+    command it answers ``{"type": "turn", "case", "problem", ...}``: to ``{"case", "metric", "seconds": s}``
+    with the median ``seconds`` of a call by that metric and its mean processor seconds, ``cpu``; to
+    ``{"case", "check": true}`` with what is wrong with the answer; and to ``{"case", "probe": true}`` with
+    the ``measurements`` of the deterministic probes.
 
     Args:
         job: the cases of one suite.
@@ -38,27 +39,33 @@ def take_turns(job: Job, commands: Callable[[], Mapping[str, Any]], send: Send) 
     """
     suite = load(job.suite)
     backend = BACKENDS[job.backend](job.index)
-    ready: dict[str, Latency] = {}
-    for case in job.cases:
-        send({"type": "start", "case": case.name})
-        status, problem = Status.OK.value, ""
-        try:
-            found = _prepare(case, suite, job)
-            if isinstance(found, Latency):
-                ready[case.name] = found
-            else:
-                status, problem = found
-        except Exception as error:
-            told = failed(case, "latency", error, backend)
-            status, problem = told.status.value, told.reason
-        send({"type": "ready", "case": case.name, "problem": problem, "status": status})
-    send({"type": "waiting"})
+    cases = {case.name: case for case in job.cases}
+    held: Latency | None = None
     while True:
         command = commands()
-        send({"type": "turn", "case": command["case"], **_obey(command, ready[command["case"]])})
+        case = cases[command["case"]]
+        if command.get("ready"):
+            send({"type": "start", "case": case.name})
+            held = None
+            backend.release()
+            found = _made_ready(case, suite, job, backend)
+            held, (status, problem) = (found, ("ok", "")) if isinstance(found, Latency) else (None, found)
+            send({"type": "ready", "case": case.name, "problem": problem, "status": status})
+        else:
+            assert held is not None  # the parent asks only what was made ready
+            send({"type": "turn", "case": case.name, **_obey(command, held)})
 
 
-def _prepare(case: Case, suite: Suite, job: Job) -> Latency | tuple[str, str]:
+def _made_ready(case: Case, suite: Suite, job: Job, backend: Backend) -> Latency | tuple[str, str]:
+    """The case warmed up, or the status and the reason of one that cannot be."""
+    try:
+        return _prepare(case, suite, job, backend)
+    except Exception as error:
+        told = failed(case, "latency", error, backend)
+        return told.status.value, told.reason
+
+
+def _prepare(case: Case, suite: Suite, job: Job, backend: Backend) -> Latency | tuple[str, str]:
     """The case warmed up, or what it is instead."""
     if suite.error:
         return Status.ERROR.value, f"suite {suite.name}: {suite.error}"
@@ -66,7 +73,6 @@ def _prepare(case: Case, suite: Suite, job: Job) -> Latency | tuple[str, str]:
     candidate = declared.candidates.get(case.candidate) if declared else None
     if declared is None or candidate is None:
         return ABSENT, "this side has no such case"
-    backend = BACKENDS[job.backend](job.index)
     seed = job.seed + 3 * job.round  # every pair draws other inputs, as every round of a run does
     backend.prepare(seed)
     if reason := too_large(case, declared, backend):

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from dsbench.gate import Outcome, Verdict, judge
+from dsbench.exact import Exact
+from dsbench.gate import Outcome, Verdict
 from dsbench.metrics import METRICS
 from dsbench.paired_gate import CONFIRMING, LOOKS, Key, PairedPolicy, confirm, settle
 from dsbench.pairs import TIMED, Pair, Pairing, Side, measure_pair
-from dsbench.records import Case, Measurement
+from dsbench.records import Case
 
 CONTROLS = 0.05
 """Share of the cases that are also held against their own side, at least one."""
@@ -40,20 +41,18 @@ class Versus:
     _screened: dict[Key, list[Pair]] = field(default_factory=dict)
     _fresh: dict[Key, list[Pair]] = field(default_factory=dict)
     _controlled: dict[Key, list[Pair]] = field(default_factory=dict)
-    _probed: dict[str, tuple[tuple[Measurement, ...], ...]] = field(default_factory=dict)
+    _exact: dict[str, Exact] = field(default_factory=dict)
 
     def run(self) -> None:
         """Screens every case and confirms the alarms."""
         began = time.monotonic()
-        chosen = random.Random(self.pairing.seed).sample(
-            [case.name for case in self.cases], max(1, round(CONTROLS * len(self.cases)))
-        )
+        chosen = self._controls(self.cases)
         open_cases = list(self.cases)
         for number in range(LOOKS[-1]):
             if number >= LOOKS[0] and time.monotonic() - began > self.limit:
                 break
             wanted = dict.fromkeys(open_cases, (TIMED[0],))
-            self._pair(wanted, number, self._screened, frozenset(chosen), probing=number == 0)
+            self._pair(wanted, number, self._screened, chosen, self._asked(open_cases))
             open_cases = [case for case in open_cases if not self._decided(case, number + 1)]
         self._confirm({v.case: (v.metric,) for v in self._first() if v.outcome is Outcome.WORSE})
 
@@ -63,7 +62,8 @@ class Versus:
         alarms = [verdict for verdict in first if verdict.outcome is Outcome.WORSE]
         judged = confirm(alarms, self._fresh, self.policy)
         rest = [verdict for verdict in first if verdict.outcome is not Outcome.WORSE]
-        return ordered([*judged, *rest, *self._exact().values()])
+        exact = [verdict for one in self._exact.values() for verdict in one.verdicts()]
+        return ordered([*judged, *rest, *exact])
 
     def controls(self) -> list[Verdict]:
         """What was found between two processes of the same side, which should be nothing."""
@@ -80,8 +80,14 @@ class Versus:
                 timed[alarm.case] = (*timed.get(alarm.case, ()), alarm.metric or TIMED[0])
             if not alarm.metric or METRICS[alarm.metric].tolerance is not None:
                 probed[alarm.case] = (TIMED[0],)
-        self._pair(probed, LOOKS[-1] + CONFIRMING, self._fresh, probing=True)
-        self._confirm({case: tuple(dict.fromkeys(metrics)) for case, metrics in timed.items()})
+        number = LOOKS[-1] + CONFIRMING
+        while asked := self._asked(probed):
+            open_ones = {case: metrics for case, metrics in probed.items() if case.name in asked}
+            self._pair(open_ones, number, self._fresh, probing=asked)
+            probed = {case: metrics for case, metrics in open_ones.items() if case.name in self._exact}
+            number += 1
+        wanted = {case: tuple(dict.fromkeys(metrics)) for case, metrics in timed.items()}
+        self._confirm(wanted, self._controls(list(wanted)))
 
     def rechecked(self, alarms: Sequence[Verdict]) -> list[Verdict]:
         """The alarms as far as they recur, in their order; one on a metric that two sides cannot take turns
@@ -89,8 +95,9 @@ class Versus:
         timed = [alarm for alarm in alarms if alarm.metric in (*TIMED, "")]
         judged = dict(zip(map(_key, timed), confirm(timed, self._fresh, self.policy), strict=True))
         judged |= {
-            key: replace(verdict, reason=f"measured again, once a side: {verdict.reason}")
-            for key, verdict in self._exact().items()
+            _key(verdict): replace(verdict, reason=f"measured again: {verdict.reason}")
+            for one in self._exact.values()
+            for verdict in one.verdicts()
         }
         told = "it could not be measured again in turns"
         return [
@@ -108,20 +115,20 @@ class Versus:
             return True
         return pairs in LOOKS and settle(case, found, self.policy).outcome is not Outcome.INCONCLUSIVE
 
-    def _confirm(self, wanted: Mapping[Case, Sequence[str]]) -> None:
+    def _controls(self, cases: Sequence[Case]) -> frozenset[str]:
+        """Which cases are also held against their own side."""
+        number = min(len(cases), max(1, round(CONTROLS * len(cases))))
+        return frozenset(case.name for case in random.Random(self.pairing.seed).sample(cases, number))
+
+    def _confirm(self, wanted: Mapping[Case, Sequence[str]], controls: frozenset[str] = frozenset()) -> None:
         for number in range(CONFIRMING):
-            self._pair(wanted, LOOKS[-1] + number, self._fresh)
+            self._pair(wanted, LOOKS[-1] + number, self._fresh, controls)
             failed = {name for (name, _), pairs in self._fresh.items() if any(p.problems for p in pairs)}
             wanted = {case: metrics for case, metrics in wanted.items() if case.name not in failed}
 
-    def _exact(self) -> dict[Key, Verdict]:
-        """Verdicts on the deterministic metrics; a probe that has no numbers on either side gives none."""
-        found: dict[Key, Verdict] = {}
-        for before, after in self._probed.values():
-            known = {measurement.probe for measurement in before if measurement.status.has_numbers}
-            comparable = [m for m in after if m.probe in known or m.status.has_numbers]
-            found |= {_key(verdict): verdict for verdict in judge(comparable, before)}
-        return found
+    def _asked(self, cases: Iterable[Case]) -> frozenset[str]:
+        """The cases whose deterministic probes should be asked in the next pair."""
+        return frozenset(case.name for case in cases if self._exact.get(case.name, Exact()).open)
 
     def _pair(
         self,
@@ -129,7 +136,7 @@ class Versus:
         number: int,
         into: dict[Key, list[Pair]],
         controls: frozenset[str] = frozenset(),
-        probing: bool = False,
+        probing: frozenset[str] = frozenset(),
     ) -> None:
         for _, group in groupby(wanted, key=lambda case: case.suite):
             some = {case: wanted[case] for case in group}
@@ -137,7 +144,7 @@ class Versus:
                 place = self._controlled if pair.control else into
                 place.setdefault((pair.case, pair.metric), []).append(pair)
                 if pair.probed:
-                    self._probed[pair.case] = pair.probed
+                    self._exact.setdefault(pair.case, Exact()).add(pair.probed)
                 self.keep(pair, into is self._fresh)
 
 

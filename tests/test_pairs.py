@@ -147,7 +147,7 @@ def exact(device, seed):
         )
         (of.suites / "echoes.py").write_text(text.replace("import spend", "import free, hold, spend") + exact)
     (case,) = load(sides[0].suites / "echoes.py").benchmarks["exact"].cases("fake", quick=False)
-    found = list(measure_pair(sides, {case: ("latency", "latency_cold")}, 0, QUICK, probing=True))
+    found = list(measure_pair(sides, {case: ("latency", "latency_cold")}, 0, QUICK, probing={case.name}))
     assert [pair.metric for pair in found] == ["latency", "latency_cold"]
     assert found[1].seconds[0] == pytest.approx(1e-3 + COLD_PENALTY)
     before, after = ({m.probe: m.readings for m in side if m.status.has_numbers} for side in found[0].probed)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from dsbench.exact import ASKED, Exact
 from dsbench.gate import Outcome, Verdict
 from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy
 from dsbench.pairs import Pair, Pairing, Side
@@ -22,8 +27,8 @@ def case(name: str) -> Case:
     return Case("s", "b", name)
 
 
-def memory(of: Case, size: float) -> Measurement:
-    return Measurement(of, "memory", Status.OK, readings={"peak_memory": (Sample(size, 0),)})
+def memory(of: Case, size: float, number: int = 0) -> Measurement:
+    return Measurement(of, "memory", Status.OK, readings={"peak_memory": (Sample(size, number),)})
 
 
 def simulation(
@@ -42,7 +47,7 @@ def simulation(
         number: int,
         pairing: Pairing,
         controls: frozenset[str] = frozenset(),
-        probing: bool = False,
+        probing: frozenset[str] = frozenset(),
     ) -> Iterator[Pair]:
         for one, metrics in wanted.items():
             if one.name in controls:
@@ -51,9 +56,14 @@ def simulation(
                 shift = slower.get(one.candidate, 0.0) if recurs or number < LOOKS[-1] else 0.0
                 ratio = math.log1p(shift) + draw.gauss(0, noise)
                 sizes = (1.0, 1 + (memories or {}).get(one.candidate, 0.0))
-                probed = tuple((memory(one, 2**30 * size),) for size in sizes) if probing else ()
+                probed = (
+                    tuple((memory(one, 2**30 * size, number),) for size in sizes)
+                    if one.name in probing
+                    else ()
+                )
                 seconds = (1.0, math.exp(ratio))
-                yield Pair(one.name, number, metric=metric, seconds=seconds, log_ratio=ratio, probed=probed)
+                pair = Pair(one.name, number, metric=metric, seconds=seconds, log_ratio=ratio)
+                yield replace(pair, probed=probed) if one.name in probing else pair
 
     return measure
 
@@ -86,12 +96,48 @@ def test_an_alarm_that_does_not_recur_is_none() -> None:
     assert "did not confirm" in found.reason
 
 
-def test_deterministic_metrics_are_judged_once_a_side_by_their_tolerance() -> None:
-    held = versus(["fat", "other"], simulation({}, {"fat": 0.1}), [])
+def test_deterministic_metrics_are_asked_once_where_they_agree_and_six_times_where_not() -> None:
+    kept: list[tuple[Pair, bool]] = []
+    held = versus(["fat", "other"], simulation({}, {"fat": 0.1}), kept)
     held.run()
     found = {(v.case.candidate, v.metric): v.outcome for v in held.verdicts()}
     assert found["fat", "peak_memory"] is Outcome.WORSE
     assert found["other", "peak_memory"] is Outcome.SAME
+    asked = Counter(pair.case for pair, _ in kept if pair.probed)
+    assert asked == {"s.b.fat": ASKED, "s.b.other": 1}
+
+
+def readings(before: Sequence[float], after: Sequence[float]) -> Exact:
+    found = Exact()
+    for number, sizes in enumerate(zip(before, after, strict=True)):
+        found.add([[memory(case("c"), 2**30 * size, number)] for size in sizes])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        ([1.0] * ASKED, [1.1] * ASKED, Outcome.WORSE),
+        ([1.1] * ASKED, [1.0] * ASKED, Outcome.BETTER),
+        ([1.0, 1.2, 1.0, 1.1, 1.0, 1.0], [1.1, 1.3, 1.2, 1.1, 1.2, 1.4], Outcome.INCONCLUSIVE),
+        ([1.0, 1.2], [1.2, 1.0], Outcome.SAME),
+        ([1.0] * 2, [1.1] * 2, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_difference_counts_when_no_reading_of_one_side_is_among_those_of_the_other(
+    before: list[float], after: list[float], outcome: Outcome
+) -> None:
+    (found,) = readings(before, after).verdicts()
+    assert found.outcome is outcome
+
+
+def test_a_probe_that_fails_on_the_new_side_alone_is_broken_and_on_both_no_news() -> None:
+    lost = Measurement(case("c"), "memory", Status.OOM, "no memory")
+    alone, both = Exact(), Exact()
+    alone.add([[memory(case("c"), 1.0)], [lost]])
+    both.add([[lost], [lost]])
+    assert [verdict.outcome for verdict in alone.verdicts()] == [Outcome.BROKEN]
+    assert both.verdicts() == []
 
 
 def raised(name: str, metric: str, outcome: Outcome = Outcome.WORSE) -> Verdict:
@@ -99,7 +145,8 @@ def raised(name: str, metric: str, outcome: Outcome = Outcome.WORSE) -> Verdict:
 
 
 def test_alarms_of_stored_results_stand_only_if_they_recur() -> None:
-    held = versus([], simulation({"slow": 0.05}, {"fat": 0.1}), kept := [])
+    names = ["slow", "drift", "crashed", "fat", "thin"]
+    held = versus(names, simulation({"slow": 0.05}, {"fat": 0.1}), kept := [])
     alarms = [
         raised("slow", "latency"),
         raised("drift", "latency_cold"),
@@ -119,6 +166,7 @@ def test_alarms_of_stored_results_stand_only_if_they_recur() -> None:
         Outcome.WORSE,
     ]
     assert "could not be measured again" in found[-1].reason
+    assert [control.outcome for control in held.controls()] == [Outcome.SAME]
     assert not [pair for pair, _ in kept if pair.case == "s.b.fat" and pair.number < LOOKS[-1] + CONFIRMING]
 
 

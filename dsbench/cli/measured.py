@@ -67,8 +67,6 @@ def compare_now(
     ]
     click.echo(f"comparing {len(both)} cases of {a} and {b} in pairs of processes", err=True)
     versus = _measure(a, b, sides, both, done, options, lambda versus: versus.run() if both else None)
-    for control in versus.controls():
-        _report(control)
     done.verdicts = [*one_sided, *versus.verdicts()]
     return done
 
@@ -214,6 +212,8 @@ def _measure(
             work(versus)
     except KeyboardInterrupt as interruption:
         done.interruption = exits.of_interruption(interruption)
+    for control in versus.controls():
+        _report(control)
     return versus
 
 

@@ -68,7 +68,7 @@ class Simulation:
         number: int,
         pairing: Pairing,
         controls: frozenset[str] = frozenset(),
-        probing: bool = False,
+        probing: frozenset[str] = frozenset(),
     ) -> Iterator[Pair]:
         del sides, pairing, probing
         for case in wanted:

@@ -1,0 +1,67 @@
+"""Deterministic metrics of two sides: compared by their tolerance, and asked again where that fails.
+
+Some are less deterministic than they should be: the peak memory of a host process depends on what its
+allocator has kept, and differs by a quarter between identical processes. So a difference counts only when
+every reading of one side lies beyond every reading of the other, over several pairs of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from dsbench.gate import Outcome, Verdict, judge
+from dsbench.metrics import METRICS
+from dsbench.records import Measurement, merge_rounds
+
+ASKED = 6
+"""Pairs in which a difference has to show. Six readings a side that have nothing to do with the sides lie
+apart, in one direction, once in 924 times."""
+
+_DIFFERENT = (Outcome.WORSE, Outcome.BETTER)
+
+
+@dataclass
+class Exact:
+    """What the deterministic probes of one case said, by side and pair."""
+
+    _sides: tuple[list[Measurement], list[Measurement]] = field(default_factory=lambda: ([], []))
+    _pairs: int = 0
+
+    def add(self, probed: Iterable[Iterable[Measurement]]) -> None:
+        """Takes in the answers of one pair."""
+        self._pairs += 1
+        for side, measurements in zip(self._sides, probed, strict=True):
+            side += measurements
+
+    @property
+    def open(self) -> bool:
+        """Whether another pair should be asked."""
+        differs = any(verdict.outcome in _DIFFERENT for verdict in self._judge())
+        return self._pairs == 0 or (self._pairs < ASKED and differs)
+
+    def verdicts(self) -> list[Verdict]:
+        """A verdict a metric, and one on a probe that fails on the second side alone."""
+        return [self._believed(verdict) for verdict in self._judge()]
+
+    def _judge(self) -> list[Verdict]:
+        before, after = map(merge_rounds, self._sides)
+        known = {measurement.probe for measurement in before if measurement.status.has_numbers}
+        # What has no numbers on either side is no news.
+        return judge([m for m in after if m.probe in known or m.status.has_numbers], before)
+
+    def _believed(self, verdict: Verdict) -> Verdict:
+        if verdict.outcome not in _DIFFERENT:
+            return verdict
+        reading, probe = METRICS[verdict.metric].reading, METRICS[verdict.metric].probe
+        before, after = (
+            [sample.value for m in side if m.probe == probe for sample in m.readings.get(reading, ())]
+            for side in self._sides
+        )
+        if self._pairs < ASKED:
+            told = f"it was asked in {self._pairs} of {ASKED} pairs only"
+        elif max(before) < min(after) or max(after) < min(before):
+            return replace(verdict, reason=f"{verdict.reason} in each of {self._pairs} pairs")
+        else:
+            told = f"the readings of the two sides overlap over {self._pairs} pairs"
+        return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {told}")
