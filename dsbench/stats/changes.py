@@ -79,7 +79,8 @@ def _told(model: Model, start: int, at: int, end: int, values: Sequence[float]) 
     sums = np.cumsum(weights) / weights.sum()
     earliest, latest = (first + int(np.searchsorted(sums, q)) for q in (0.025, 0.975))
     # A level's 95 % interval is where its log likelihood lies within 1.92 of the best (Wilks).
-    widths = [float(np.ptp(np.flatnonzero(row >= row.max() - 1.92 * memory)) + 1) * unit / 2 for row in pieces]
+    inside = [np.flatnonzero(row >= row.max() - 1.92 * memory) for row in pieces]
+    widths = [float(np.ptp(edge) + 1) * unit / 2 for edge in inside]
     step, half = float(levels[1] - levels[0]) * unit, math.hypot(*widths)
     return Change(
         index=at,

@@ -1,4 +1,4 @@
-"""A series as levels with noise around them: both are found in turns, because each is known once the other is."""
+"""A series as levels with noise around them; each is known once the other is, so they are found in turns."""
 
 from __future__ import annotations
 
@@ -129,5 +129,3 @@ def _plain(logs: Numbers, proposed: list[int], spread: float) -> list[int]:
             break
         del places[least]
     return places
-
-

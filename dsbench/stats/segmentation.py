@@ -19,7 +19,7 @@ WINDOW = 500
 10,000 points), and the seams between windows are candidates like any other."""
 
 PENALTY = 0.7
-"""Nats a change, in units of the logarithm of the length: low, so that the candidates hold too many places."""
+"""Nats a change, in units of the logarithm of the length: low, so that there are candidates to spare."""
 
 
 def candidates(logs: Numbers, spread: float) -> list[int]:

@@ -75,7 +75,7 @@ class Grid:
         width = max(1.0, WIDTH * self.spread / self.unit * max(len(residuals), 30) ** -0.2)
         tail = (1 + (steps * self.unit / self.spread) ** 2 / 3) ** -2.0
         mixed = gaussian_filter1d(counted, width, mode="constant") + PRIOR * tail / tail.sum()
-        return np.log(mixed / (len(residuals) + PRIOR))
+        return np.asarray(np.log(mixed / (len(residuals) + PRIOR)), dtype=np.float64)
 
     def pieces(self, places: list[int], density: Numbers) -> Numbers:
         """Log likelihood of each piece between places (the first 0, the last the length) at each level."""

@@ -1,8 +1,8 @@
-"""Series with known changes for `change_points.py`: real noise, resampled, with steps put in; and labelled ones.
+"""Series with known changes for `change_points.py`: real noise with steps put in, and labelled ones.
 
-Noise is what is left of the recorded sunpy-asv series once a running median is taken off, drawn in blocks of
-ten commits, so that its tails, its outliers and its short memory stay. Two of the four recorded series are for
-tuning, the other two for testing.
+Noise is what is left of the recorded sunpy-asv series once a running median is taken off, drawn in blocks
+of ten commits, so that its tails, its outliers and its short memory stay. Two of the four recorded series
+are for tuning, the other two for testing.
 """
 
 from __future__ import annotations
