@@ -58,13 +58,14 @@ class Suspicion:
         return is_worse(self.series, self.size)
 
 
-Key = tuple[str, str, str, str, int, str]
+Key = tuple[str, str, str, str, int, str, str]
 
 
 def key(series: Series) -> Key:
     """What tells a series from every other."""
     case = series.case
-    return series.machine, series.environment, series.device, case.name, case.version, series.metric
+    where = series.machine, series.environment, series.device
+    return *where, case.name, case.version, series.metric, series.reference
 
 
 def is_worse(series: Series, size: float) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from dsbench.records import Measurement, Sample
 from dsbench.stats.intervals import Estimate, of_rounds
+from dsbench.stats.signed_rank import hodges_lehmann
+
+REFERENCE = "reference"
+"""The probe of `dsbench run --reference`: it holds a case against a revision, and no benchmark asks it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,12 @@ def _reached(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate 
     if seconds.low is None or seconds.high is None or seconds.low <= 0:
         return Estimate(floor / seconds.value)
     return Estimate(floor / seconds.value, floor / seconds.high, floor / seconds.low)
+
+
+def _paired(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
+    found = hodges_lehmann([math.log(sample.value) for sample in samples], confidence=0.95)
+    low, high = (None if edge is None else math.exp(edge) for edge in (found.low, found.high))
+    return Estimate(math.exp(found.value), low, high)
 
 
 METRICS: dict[str, Metric] = {
@@ -198,11 +209,22 @@ METRICS: dict[str, Metric] = {
             meaning="seconds of device kernels in a call by torch's profiler; of host operators where the "
             "device is the host",
         ),
+        Metric(
+            "ratio_to_reference",
+            unit="1",
+            direction="lower",
+            probe=REFERENCE,
+            reading="ratio",
+            formula=_paired,
+            meaning="latency over that of a pinned revision, measured in turns: free of the machine's drift",
+        ),
     )
 }
 """Every metric by name."""
 
-PROBES: tuple[str, ...] = tuple(dict.fromkeys(metric.probe for metric in METRICS.values()))
+PROBES: tuple[str, ...] = tuple(
+    dict.fromkeys(metric.probe for metric in METRICS.values() if metric.probe != REFERENCE)
+)
 """Every probe that a benchmark can ask for."""
 
 

@@ -27,14 +27,23 @@ def changes_of(found: list[Series], style: str, since: str, seen: bool, beside_a
     Raises:
         RefusedError: `since` is neither, or what was seen cannot be read or written.
     """
-    from dsbench.changes import find_events, suspects
+    from dsbench.changes import find_events, key, suspects
     from dsbench.looks import Looks
     from dsbench.reports.events import events_json, events_text
     from dsbench.runs import RunError
 
     after = moment(since) if since else float("-inf")
     events = [event for event in find_events(found) if event.commit_time > after]
-    suspicions = [one for one in suspects(found) if one.point.commit_time > after]
+    newest = {
+        key(shift.series): shift.first_after.commit_time
+        for event in reversed(events)
+        for shift in event.shifts
+    }
+    suspicions = [
+        one
+        for one in suspects(found)
+        if one.point.commit_time > max(after, newest.get(key(one.series), after))  # else it is told already
+    ]
     steps = _asv(found, after) if beside_asv else None
     try:
         looks = Looks()

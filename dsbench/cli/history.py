@@ -145,12 +145,13 @@ def _lines(found: list[Series], last: int) -> list[str]:
     from dsbench.changes import key
     from dsbench.cli.changes import suspicious
     from dsbench.metrics import METRICS
+    from dsbench.reports.events import name_of
     from dsbench.reports.units import estimate
 
     marks = suspicious(found)
     lines: list[str] = []
     for one in found:
-        lines.append(f"{one.case.name} {one.metric}  on {one.machine}, {one.environment}, {one.device}")
+        lines.append(name_of(one))
         if mark := marks.get(key(one)):
             lines.append(f"  {mark}")
         for point in one.points[-last:]:
@@ -181,6 +182,7 @@ def _as_json(found: list[Series]) -> str:
                 "machine": one.machine,
                 "environment": one.environment,
                 "device": one.device,
+                "reference": one.reference or None,
                 "suspect": marks.get(key(one)),
                 "points": [
                     {

@@ -39,13 +39,13 @@ def events_text(
             )
             verdict = "worse" if shift.worse else "better"
             beside = "" if asv is None else f"  asv: {'the same' if _asv_sees(shift, asv) else 'nothing'}"
-            lines.append(f"     {_name(shift.series)}")
+            lines.append(f"     {name_of(shift.series)}")
             lines.append(f"       {numbers}  {verdict}, by chance {shift.change.chance:.1g}{beside}")
     if suspicions:
         lines += ["", "suspects: the newest points look different; measure again before believing it"]
         for suspicion in suspicions:
             verdict = "worse" if suspicion.worse else "better"
-            lines.append(f"     {_name(suspicion.series)}")
+            lines.append(f"     {name_of(suspicion.series)}")
             lines.append(
                 f"       about {units.percent(abs(suspicion.size))} {verdict} from {_at(suspicion.point)} on"
             )
@@ -113,6 +113,7 @@ def _series(series: Series) -> dict[str, Any]:
         "machine": series.machine,
         "environment": series.environment,
         "device": series.device,
+        "reference": series.reference or None,
     }
 
 
@@ -135,10 +136,11 @@ def _counted(
     return f"{told}; asv sees {sum(map(len, asv.values()))} steps in these series"
 
 
-def _name(series: Series) -> str:
-    return clean(
-        f"{series.case.name} {series.metric}  on {series.machine}, {series.environment}, {series.device}"
-    )
+def name_of(series: Series) -> str:
+    """A series in a line: the case, the metric, what a ratio is to, and where."""
+    to = f" {series.reference[:8]}" if series.reference else ""
+    where = f"{series.machine}, {series.environment}, {series.device}"
+    return clean(f"{series.case.name} {series.metric}{to}  on {where}")
 
 
 def _at(point: Point) -> str:
