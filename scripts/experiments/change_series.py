@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Known:
     changes: dict[int, float]
 
 
+@cache
 def recorded(folder: Path) -> list[dict[str, Any]]:
     """The recorded series, in the order in which they stand."""
     with gzip.open(folder / "sunpy-asv" / "series.json.gz", "rt") as stream:
@@ -48,6 +50,7 @@ def recorded(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+@cache
 def pools(folder: Path, tuning: bool) -> dict[bool, list[Numbers]]:
     """Logarithms of noise, of steady machines (True) and of shared runners (False): the first two recorded
     series for tuning, the others for testing."""
@@ -71,8 +74,27 @@ def unchanged(folder: Path, length: int, seed: int) -> Numbers:
     return np.exp(_resampled(draw, pools(folder, tuning=False)[True][0], length))
 
 
+def stepped(folder: Path, kind: str, step: float, at: int, after: int, seed: int) -> Numbers:
+    """Values of one kind, held out from tuning, with one change after `at` points and `after` points behind
+    it; half of the series are quiet."""
+    draw = np.random.default_rng((seed, KINDS.index(kind)))
+    logs = _noise(pools(folder, tuning=False), draw, kind, at + after)
+    logs[at:] += math.log1p(step)
+    return np.exp(logs + math.log(1e-3))
+
+
 def _one(noise: dict[bool, list[Numbers]], draw: np.random.Generator, kind: str) -> Known:
     length = int(draw.choice((100, 300, 1_000)))
+    logs = _noise(noise, draw, kind, length)
+    changes: dict[int, float] = {}
+    for place in _places(draw, length):
+        step = float(draw.choice(STEPS)) * float(draw.choice((-1, 1)))
+        changes[place] = step
+        logs[place:] += math.copysign(math.log1p(abs(step)), step)
+    return Known(kind, np.exp(logs + math.log(1e-3)), changes)
+
+
+def _noise(noise: dict[bool, list[Numbers]], draw: np.random.Generator, kind: str, length: int) -> Numbers:
     pool = noise[kind != "shared runner"]
     logs = _resampled(draw, pool[draw.integers(len(pool))], length)
     if draw.random() < 0.5:
@@ -82,12 +104,7 @@ def _one(noise: dict[bool, list[Numbers]], draw: np.random.Generator, kind: str)
         logs[hit] += np.log(draw.uniform(1.2, 3.0, int(hit.sum())))
     elif kind == "two states":
         logs += _states(draw, length)
-    changes: dict[int, float] = {}
-    for place in _places(draw, length):
-        step = float(draw.choice(STEPS)) * float(draw.choice((-1, 1)))
-        changes[place] = step
-        logs[place:] += math.copysign(math.log1p(abs(step)), step)
-    return Known(kind, np.exp(logs + math.log(1e-3)), changes)
+    return logs
 
 
 def _resampled(draw: np.random.Generator, pool: Numbers, length: int) -> Numbers:
