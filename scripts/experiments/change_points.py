@@ -14,70 +14,27 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 from change_rules import RULES, Otava, Rule
+from change_scores import PUBLISHED, TOLERANCE, f1, matched
 from change_series import KINDS, STEPS, Known, annotated, recorded, stepped, synthetic, unchanged
 
+from dsbench.stats.changes import changes
 from dsbench.stats.suspects import suspect
 
-TOLERANCE = 5
 NEAR = 15
 """A wrong place this close to a true one is told apart in the figures; it counts as false all the same."""
 
+CHANCES = {"1e-6": 1e-6, "1e-4": 1e-4, "1e-2": 1e-2, "1": 1.0}
+"""Classes of `Change.chance`, each up to its name."""
+
 AFTER = (2, 3, 5, 10, 20)
 Row = dict[str, Any]
-
-NO_CHANGE = {
-    "bank": 1.0, "brent_spot": 0.3146, "businv": 0.5882, "children_per_woman": 0.5075, "co2_canada": 0.3610,
-    "construction": 0.6957, "gdp_argentina": 0.8235, "gdp_croatia": 0.8235, "gdp_iran": 0.6517,
-    "gdp_japan": 0.8889, "global_co2": 0.8462, "homeruns": 0.6592, "jfk_passengers": 0.7234,
-    "lga_passengers": 0.5348, "ozone": 0.7234, "rail_lines": 0.5366, "shanghai_license": 0.6364,
-    "uk_coal_employ": 0.5133, "well_log": 0.2370,
-}  # fmt: skip
-WELL_LOG = (
-    ([460], 0.2792),
-    ([178, 280, 460], 0.5342),
-    ([178, 431, 657, 660], 0.4848),
-    ([178, 280, 431, 657, 660], 0.5546),
-    ([81, 243, 270, 297, 324], 0.1488),
-    ([132, 179, 251, 281, 311, 341, 402, 432, 462, 526, 574, 622], 0.8183),
-    ([3, 172, 178, 254, 280, 310, 342, 401, 411, 421, 431, 461, 463, 621, 642, 672], 0.9226),
-    ([3, 170, 178, 201, 203, 254, 280, 310, 340, 401, 411, 431, 461, 463, 656, 660], 0.8217),
-    ([4, 173, 179, 202, 204, 239, 255, 281, 311, 343, 402, 412, 432, 462, 464, 657, 661], 0.7965),
-)
-PUBLISHED = [
-    *((name, list[int](), score) for name, score in NO_CHANGE.items()),
-    *(("well_log", told, score) for told, score in WELL_LOG),
-]
-"""Series, changes told, and the F1 that the authors of the labels publish for them (van den Burg and
-Williams, arXiv 2003.06222; results in their repository TCPDBench). One more that was looked at, [172] with
-0.2868 in well_log, is not what its labels give by their rule, and is left out."""
-
-
-def matched(true: Iterable[int], found: Iterable[int]) -> dict[int, int]:
-    """Which place told is which true one: each true one in turn takes the nearest that is left."""
-    left, pairs = set(found), dict[int, int]()
-    for place in sorted(true):
-        close = [f for f in left if abs(place - f) <= TOLERANCE]
-        if close:
-            pairs[place] = min(close, key=lambda f: (abs(place - f), f))
-            left.remove(pairs[place])
-    return pairs
-
-
-def f1(annotations: Sequence[Sequence[int]], found: Sequence[int]) -> float:
-    """The labels' own F1: precision by what any annotator marked, recall averaged over annotators, the first
-    point being a change that everybody marks and every rule finds."""
-    told = {0, *found}
-    everybody = {0, *(mark for marks in annotations for mark in marks)}
-    precision = len(matched(everybody, told)) / len(told)
-    recall = fmean(len(matched({0, *marks}, told)) / len({0, *marks}) for marks in annotations)
-    return 2 * precision * recall / (precision + recall)
 
 
 def on_synthetic(series: Sequence[Known], rule: Rule) -> list[Row]:
@@ -118,6 +75,37 @@ def _summary(kind: str, count: Mapping[Any, int]) -> Row:
     }
 
 
+def on_statements(series: Sequence[Known]) -> Row:
+    """What dsbench says of its changes, held against the truth: how often its range of commits holds a true
+    change, how often the interval of the size holds that change's, and how often there is none near by when
+    noise is said to do as much at most so often."""
+    ranges, sizes, widths = list[bool](), list[bool](), list[int]()
+    none_near: dict[str, list[bool]] = {}
+    for known in series:
+        for change in changes(known.values.tolist()):
+            inside = [at for at in known.changes if change.earliest <= at <= change.latest]
+            ranges.append(bool(inside))
+            widths.append(change.latest - change.earliest + 1)
+            if len(inside) == 1 and change.size.low is not None and change.size.high is not None:
+                true = known.changes[inside[0]]
+                true = true if true > 0 else 1 / (1 - true) - 1
+                sizes.append(change.size.low <= true <= change.size.high)
+            bound = next(name for name, most in CHANCES.items() if change.chance <= most)
+            alone = all(abs(change.index - at) > NEAR for at in known.changes)
+            none_near.setdefault(bound, []).append(alone and not inside)
+    return {
+        "told": len(ranges),
+        "range_holds": fmean(ranges),
+        "median_range": median(widths),
+        "size_holds": fmean(sizes),
+        "no_change_near": {
+            name: {"told": len(none_near[name]), "share": fmean(none_near[name])}
+            for name in CHANCES
+            if name in none_near
+        },
+    }
+
+
 def suspecting(values: Sequence[float]) -> list[int]:
     """The rule for the newest points as one that tells a place."""
     found = suspect(values)
@@ -129,7 +117,7 @@ def delays(folder: Path, rules: Mapping[str, Rule], count: int) -> list[Row]:
     some points lie behind them; with no change, how often the newest five points are called one."""
     rows = []
     for kind in KINDS:
-        for step in (0.0, 0.02, 0.05, 0.10):
+        for step in (0.0, 0.05, 0.10):
             series = [stepped(folder, kind, step, 100, max(AFTER), seed) for seed in range(count)]
             for name, rule in rules.items():
                 told = {
@@ -220,7 +208,8 @@ def main() -> None:
         print(f"{name:22} F1 {row['f1']:.3f}  false {row['false_per_1000']:.2f} per 1,000", flush=True)
     if not options.tuning:
         soon = {"dsbench, newest points": suspecting, **rules}
-        result["delays"] = delays(options.folder, soon, max(5, options.series // 12))
+        result["statements"] = on_statements(series)
+        result["delays"] = delays(options.folder, soon, max(5, options.series // 20))
         result["costs"] = costs(options.folder, rules)
         result["recorded"] = on_recorded(options.folder, rules)
         result["labelled"] = on_labelled(options.folder, rules)
