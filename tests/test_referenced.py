@@ -12,6 +12,7 @@ from make_runs import a_case, a_run, an_environment, measured
 
 from dsbench.baseline import expected
 from dsbench.cli import exits
+from dsbench.gate import Outcome, judge
 from dsbench.history import record, recorded, series
 from dsbench.metrics import METRICS, REFERENCE
 from dsbench.pairs import Pairing, Side
@@ -141,6 +142,19 @@ def test_a_run_without_a_reference_or_with_another_one_is_not_missing_the_ratio(
     old = list(ratios(1.0, "a", "1", 1e9).measurements)
     assert expected(old, ratios(1.0, "a", "2", 2e9)) == old
     assert expected(old, ratios(1.0, "b", "2", 2e9)) == []
+
+
+def test_ratios_to_different_references_are_never_compared() -> None:
+    before, same, other = (
+        ratios(value, reference, "1", 1e9).measurements
+        for value, reference in ((1.0, "a"), (1.5, "a"), (1.5, "b"))
+    )
+    assert [verdict.outcome for verdict in judge(same, before)] == [Outcome.WORSE]
+    (verdict,) = judge(other, before)
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.NEW,
+        "reference: the ratio is to another revision",
+    )
 
 
 def git(folder: Path, *arguments: str) -> str:
