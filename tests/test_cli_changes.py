@@ -51,7 +51,7 @@ def name_of(number: int) -> str:
 
 def test_changes_are_told_with_their_commits_size_and_suspects(dsbench: Dsbench, past: None) -> None:
     text = dsbench("history", "--changes", "--asv").stdout
-    assert text.startswith("1 changes (1 new) of 1 series, 1 suspects; asv sees")
+    assert text.startswith("1 events (1 new) with 1 changes of series, 1 suspects; asv sees")
     assert f"in {name_of(12)}..{name_of(13)}" in text
     assert "attention.prefill.flash[N=64] latency" in text
     assert "1.00 ms → 1.31 ms  +30" in text
@@ -74,13 +74,13 @@ def test_changes_as_json_name_the_series_and_whether_they_are_new(dsbench: Dsben
 
 
 def test_since_leaves_out_what_came_before_a_date(dsbench: Dsbench, past: None) -> None:
-    assert dsbench("history", "--changes", "--since", "2025-06-20").stdout.startswith("1 changes")
-    assert dsbench("history", "--changes", "--since", "2025-07-01").stdout.startswith("0 changes")
+    assert dsbench("history", "--changes", "--since", "2025-06-20").stdout.startswith("1 events")
+    assert dsbench("history", "--changes", "--since", "2025-07-01").stdout.startswith("0 events")
 
 
 def test_since_takes_a_git_revision(dsbench: Dsbench, repository: Commit, past: None) -> None:
     repository("now")
-    assert dsbench("history", "--changes", "--since", "HEAD").stdout.startswith("0 changes")
+    assert dsbench("history", "--changes", "--since", "HEAD").stdout.startswith("0 events")
 
 
 def test_the_list_of_series_marks_suspects(dsbench: Dsbench, past: None) -> None:
@@ -91,7 +91,8 @@ def test_the_list_of_series_marks_suspects(dsbench: Dsbench, past: None) -> None
 
 def test_filters_choose_the_series_that_are_looked_at(dsbench: Dsbench, past: None) -> None:
     assert (
-        dsbench("history", "--changes", "-k", "eager").stdout == "0 changes (0 new) of 0 series, 0 suspects\n"
+        dsbench("history", "--changes", "-k", "eager").stdout
+        == "0 events (0 new) with 0 changes of series, 0 suspects\n"
     )
 
 

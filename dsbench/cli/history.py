@@ -63,7 +63,7 @@ def history(results: Path, style: str, output: Path | None, **options: Any) -> N
 
     A series whose newest points look different is marked as a suspect: measure it again before believing it.
     """
-    from dsbench.history import HistoryError, publish, record, series
+    from dsbench.history import HistoryError, asv_series, publish, record, series
 
     for option in ("since", "seen", "asv"):
         if options[option] and not options["changes"]:
@@ -88,11 +88,14 @@ def history(results: Path, style: str, output: Path | None, **options: Any) -> N
     if options["list_runs"]:
         write("\n".join(_run_lines(recorded)) or "no runs yet: `dsbench run` makes one", output)
         return
-    if not recorded:
+    foreign, problems = asv_series(results)
+    for problem in problems:
+        click.echo(f"warning: {problem}", err=True)
+    if not recorded and not foreign:
         raise NothingMeasuredError(
             f"no history under {results}: a full `dsbench run` of a clean commit records it"
         )
-    found = _chosen(series(recorded), options["filters"], options["metrics"])
+    found = _chosen([*series(recorded), *foreign], options["filters"], options["metrics"])
     if not found:
         raise NothingMeasuredError("no series matches")
     if options["changes"]:

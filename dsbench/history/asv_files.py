@@ -1,4 +1,5 @@
-"""A run as asv's files (format version 2), written by asv's own classes. The only module that imports asv.
+"""A run as asv's files (format version 2), written by asv's own classes. Besides `foreign` and `steps`, the
+only module that imports asv.
 
 asv's classes are not documented as public; ``tests/test_history.py`` holds them to what is used here.
 """

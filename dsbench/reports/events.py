@@ -130,7 +130,7 @@ def _counted(
 ) -> str:
     fresh = sum(any(new(shift) for shift in event.shifts) for event in events)
     shifts = sum(len(event.shifts) for event in events)
-    told = f"{len(events)} changes ({fresh} new) of {shifts} series, {len(suspicions)} suspects"
+    told = f"{len(events)} events ({fresh} new) with {shifts} changes of series, {len(suspicions)} suspects"
     if asv is None:
         return told
     return f"{told}; asv sees {sum(map(len, asv.values()))} steps in these series"
