@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from dsbench.gate import usual_change
-from dsbench.metrics import evaluate
+from dsbench.metrics import REFERENCE, evaluate
 from dsbench.records import Measurement, Run
 from dsbench.registry import select
 
@@ -50,6 +50,7 @@ def expected(before: Iterable[Measurement], new: Run) -> list[Measurement]:
         if m.case in asked
         and (not chosen or m.case.suite in chosen)
         and (not probes or m.probe in probes)
+        and (m.probe != REFERENCE or m.notes.get(REFERENCE) == new.settings.get(REFERENCE))
         and (not new.quick or m.case.name in planned)
     ]
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import pairwise
 from statistics import median
 
-from dsbench.metrics import METRICS, Metric, by_round
+from dsbench.metrics import METRICS, REFERENCE, Metric, by_round
 from dsbench.records import Case, Measurement
 from dsbench.stats.intervals import Estimate
 from dsbench.stats.two_sample import log_ratio
@@ -130,6 +130,8 @@ def _pair(
     if old.case.version != new.case.version:
         why = f"version {old.case.version} → {new.case.version} starts a new series"
         return [Verdict(Outcome.NEW, new.case, reason=f"{new.probe}: {why}")]
+    if old.notes.get(REFERENCE) != new.notes.get(REFERENCE):
+        return [Verdict(Outcome.NEW, new.case, reason=f"{new.probe}: the ratio is to another revision")]
     rows = [m for m in METRICS.values() if m.primary and m.probe == new.probe]
     judged = [
         _metric(metric, old, new, policy, usual.get((new.case.name, metric.name), 0.0)) for metric in rows

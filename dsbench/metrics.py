@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,10 @@ from typing import Literal
 from dsbench.records import Measurement, Sample
 from dsbench.retained import RETENTION
 from dsbench.stats.intervals import Estimate, of_rounds
+from dsbench.stats.signed_rank import hodges_lehmann
+
+REFERENCE = "reference"
+"""The probe of `dsbench run --reference`: it holds a case against a revision, and no benchmark asks it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,13 @@ _SHARES = {
     "tensor_active": "share of the time in which tensor cores worked (NVML GPM)",
     "dram_active": "share of the device memory's bandwidth (NVML GPM) or of its controller's time (amdsmi)",
 }
+
+
+def _paired(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
+    found = hodges_lehmann([math.log(sample.value) for sample in samples], confidence=0.95)
+    low, high = (None if edge is None else math.exp(edge) for edge in (found.low, found.high))
+    return Estimate(math.exp(found.value), low, high)
+
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -267,11 +279,22 @@ METRICS: dict[str, Metric] = {
             "device is the host",
         ),
         *(Metric(probe="retention", **row) for row in RETENTION),
+        Metric(
+            "ratio_to_reference",
+            unit="1",
+            direction="lower",
+            probe=REFERENCE,
+            reading="ratio",
+            formula=_paired,
+            meaning="latency over that of a pinned revision, measured in turns: free of the machine's drift",
+        ),
     )
 }
 """Every metric by name."""
 
-PROBES: tuple[str, ...] = tuple(dict.fromkeys(metric.probe for metric in METRICS.values()))
+PROBES: tuple[str, ...] = tuple(
+    dict.fromkeys(metric.probe for metric in METRICS.values() if metric.probe != REFERENCE)
+)
 """Every probe that a benchmark can ask for."""
 
 

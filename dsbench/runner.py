@@ -50,6 +50,7 @@ class Settings:
     results: str = "results"
     machine: str = ""
     command: tuple[str, ...] = ()
+    reference: str = ""
 
     def to_json(self) -> dict[str, Any]:
         ceilings = self.ceilings.to_json() if self.ceilings else None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   dsbench history -k sdpa_flash --metric latency   the series of some cases, newest last
+  dsbench history --changes                        when did what change, over the whole past?
+  dsbench history --changes --since v1.2 --seen    what is new since a revision, and mark it as seen
   dsbench history --runs                           every recorded run and every run kept here
   dsbench history --add RUN                        record a run that could not be recorded at the time
   dsbench history --publish .dsbench/asv           asv's own site of the results"""
@@ -30,6 +32,14 @@ Examples:
 @click.option("-k", "--filter", "filters", multiple=True, metavar="REGEX", help="Only matching cases.")
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--last", type=click.IntRange(1), default=8, show_default=True, help="Points a series.")
+@click.option("--changes", is_flag=True, help="Tell when which series changed, instead of their points.")
+@click.option(
+    "--since", default="", metavar="DATE|REV", help="With --changes: only what came after a date or revision."
+)
+@click.option(
+    "--seen", is_flag=True, help="With --changes: what is told counts as seen, and is no longer new."
+)
+@click.option("--asv", is_flag=True, help="With --changes: say whether asv's step detection sees them, too.")
 @click.option("--runs", "list_runs", is_flag=True, help="List runs instead of series.")
 @click.option("--add", "addition", default="", metavar="RUN", help="Record a run in the history.")
 @click.option(
@@ -49,9 +59,15 @@ Examples:
 @format_option("table", "json")
 @output_option
 def history(results: Path, style: str, output: Path | None, **options: Any) -> None:
-    """Show how each metric of each case moved over commits."""
-    from dsbench.history import HistoryError, publish, record, series
+    """Show how each metric of each case moved over commits, and when it changed.
 
+    A series whose newest points look different is marked as a suspect: measure it again before believing it.
+    """
+    from dsbench.history import HistoryError, asv_series, publish, record, series
+
+    for option in ("since", "seen", "asv"):
+        if options[option] and not options["changes"]:
+            raise RefusedError(f"--{option} needs --changes: it says which changes to tell, and how")
     try:
         if options["addition"]:
             addition = _at(resolve(options["addition"], history_of(results)), options["revision"])
@@ -72,14 +88,23 @@ def history(results: Path, style: str, output: Path | None, **options: Any) -> N
     if options["list_runs"]:
         write("\n".join(_run_lines(recorded)) or "no runs yet: `dsbench run` makes one", output)
         return
-    if not recorded:
+    foreign, problems = asv_series(results)
+    for problem in problems:
+        click.echo(f"warning: {problem}", err=True)
+    if not recorded and not foreign:
         raise NothingMeasuredError(
             f"no history under {results}: a full `dsbench run` of a clean commit records it"
         )
-    found = _chosen(series(recorded), options["filters"], options["metrics"])
+    found = _chosen([*series(recorded), *foreign], options["filters"], options["metrics"])
     if not found:
         raise NothingMeasuredError("no series matches")
-    write(_as_json(found) if style == "json" else "\n".join(_lines(found, options["last"])), output)
+    if options["changes"]:
+        from dsbench.cli.changes import changes_of
+
+        text = changes_of(found, style, options["since"], options["seen"], options["asv"])
+    else:
+        text = _as_json(found) if style == "json" else "\n".join(_lines(found, options["last"]))
+    write(text, output)
     sys.exit(exits.OK)
 
 
@@ -120,12 +145,18 @@ def _chosen(found: list[Series], filters: tuple[str, ...], metrics: tuple[str, .
 
 
 def _lines(found: list[Series], last: int) -> list[str]:
+    from dsbench.changes import key
+    from dsbench.cli.changes import suspicious
     from dsbench.metrics import METRICS
+    from dsbench.reports.events import name_of
     from dsbench.reports.units import estimate
 
+    marks = suspicious(found)
     lines: list[str] = []
     for one in found:
-        lines.append(f"{one.case.name} {one.metric}  on {one.machine}, {one.environment}, {one.device}")
+        lines.append(name_of(one))
+        if mark := marks.get(key(one)):
+            lines.append(f"  {mark}")
         for point in one.points[-last:]:
             unit = METRICS[one.metric].unit
             shown = (
@@ -141,6 +172,10 @@ def _lines(found: list[Series], last: int) -> list[str]:
 def _as_json(found: list[Series]) -> str:
     import json
 
+    from dsbench.changes import key
+    from dsbench.cli.changes import suspicious
+
+    marks = suspicious(found)
     return json.dumps(
         [
             {
@@ -150,6 +185,8 @@ def _as_json(found: list[Series]) -> str:
                 "machine": one.machine,
                 "environment": one.environment,
                 "device": one.device,
+                "reference": one.reference or None,
+                "suspect": marks.get(key(one)),
                 "points": [
                     {
                         "commit": point.commit,

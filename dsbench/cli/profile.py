@@ -62,6 +62,7 @@ def profile(case: str, style: str, output: Path | None, name: str, **options: An
         "min_time": None,
         "results": Path("results"),
         "machine": "",
+        "reference": "",
     }
     session = new({**options, **unasked})
     if len(session.cases) > MOST:

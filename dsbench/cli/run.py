@@ -33,6 +33,7 @@ Examples:
   dsbench run --quick                        every suite, few points
   dsbench run attention --backend cuda       one suite on the first CUDA device
   dsbench run -k 'sdpa_flash.*N=1024'        the cases whose name matches
+  dsbench run --reference v1.0               the ratio to a pinned revision, too, for the history
   dsbench run --quick --save before          keep the run as `before`, for dsbench compare"""
 )
 @selection
@@ -59,6 +60,13 @@ Examples:
     callback=known_probes,
     metavar="PROBE",
     help="Ask this probe instead of those that the benchmarks declare; may be repeated.",
+)
+@click.option(
+    "--reference",
+    default="",
+    metavar="REV",
+    help="Also measure the ratio to this revision in turns, which the machine's drift cannot enter: "
+    "two pairs of processes a round.",
 )
 @click.option("--graph", is_flag=True, help="Also time a replayed device graph of each call.")
 @click.option(
@@ -144,6 +152,7 @@ def verify(**options: Any) -> None:
         "min_time": None,
         "results": Path("results"),
         "machine": "",
+        "reference": "",
     }
     result, path, code = measure(new({**options, **unasked}, once=True))
     show(result, path, options["style"], options["output"])

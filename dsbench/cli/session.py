@@ -14,6 +14,7 @@ import click
 from dsbench.cli import exits
 from dsbench.cli.exits import NothingMeasuredError, RefusedError
 from dsbench.cli.options import device_index, find_cases, find_suites, report_broken
+from dsbench.cli.referenced import commit_at, measure_ratios, sides_of
 
 if TYPE_CHECKING:
     from dsbench.ceilings import Ceilings
@@ -74,6 +75,7 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
         affinity=options["affinity"],
         ceilings=_ceilings(options["results"], environment),
         command=("dsbench", *sys.argv[1:]),
+        reference=commit_at(options["reference"]) if options["reference"] else "",
     )
     return _session(settings, suites, environment)
 
@@ -158,6 +160,7 @@ def measure(session: Session) -> tuple[Run, Path, int]:
     """
     from dsbench import runs
     from dsbench.cli.progress import progress
+    from dsbench.metrics import REFERENCE
     from dsbench.records import Run
     from dsbench.runner import execute, plan
 
@@ -177,13 +180,17 @@ def measure(session: Session) -> tuple[Run, Path, int]:
     )
     code = exits.OK
     signal.signal(signal.SIGTERM, _terminate)
+    sides = sides_of(settings) if settings.reference else None
+    before = [m for m in earlier.measurements if m.probe != REFERENCE] if earlier else []
     with runs.RunFile(runs.STATE / "runs" / f"{header.id}.jsonl") as file:
         try:
             if earlier is None:
                 file.append(header.header())
             groups = plan(session.cases, session.suites)
             with progress(environment, len(session.cases), settings.rounds) as report:
-                execute(groups, settings, file, earlier.measurements if earlier else (), report)
+                execute(groups, settings, file, before, report)
+            if sides:
+                measure_ratios(sides, settings, runs.read(file.path).measurements, file)
             file.append({"type": "end", "ended": time.time()})
         except runs.RunError as error:
             raise RefusedError(str(error)) from None

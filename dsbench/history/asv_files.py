@@ -1,4 +1,5 @@
-"""A run as asv's files (format version 2), written by asv's own classes. The only module that imports asv.
+"""A run as asv's files (format version 2), written by asv's own classes. Besides `foreign` and `steps`, the
+only module that imports asv.
 
 asv's classes are not documented as public; ``tests/test_history.py`` holds them to what is used here.
 """
@@ -26,7 +27,7 @@ from asv_runner.statistics import quantile
 from dsbench.history.recall import recorded
 from dsbench.history.sidecar import path_of, unreadable
 from dsbench.history.values import asked, values
-from dsbench.metrics import Metric, by_round
+from dsbench.metrics import REFERENCE, Metric, by_round
 from dsbench.records import Case, Environment, Measurement, Run, Sample
 from dsbench.stats.intervals import Estimate, of_rounds
 
@@ -90,8 +91,13 @@ def _table(name: str, metric: Metric, rows: Sequence[tuple[Measurement, Estimate
     # asv shows one workload under a name: the newest version, with the axes it was last measured with.
     version = max(m.case.version for m, _ in rows)
     axes = [tuple(m.case.at) for m, _ in rows if m.case.version == version][-1]
+    # A ratio is to a revision: another one is another parameter, and so another line in asv's plot.
+    extra = [REFERENCE] if metric.probe == REFERENCE else []
     found = {
-        _parameters(m.case): (m.readings.get(metric.reading, ()), estimate)
+        (*_parameters(m.case), *(repr(m.notes[name]) for name in extra)): (
+            m.readings.get(metric.reading, ()),
+            estimate,
+        )
         for m, estimate in rows
         if m.case.version == version and tuple(m.case.at) == axes
     }
@@ -99,7 +105,7 @@ def _table(name: str, metric: Metric, rows: Sequence[tuple[Measurement, Estimate
     entry: Entry = {
         "name": name,
         "params": parameters,
-        "param_names": ["candidate", *axes],
+        "param_names": ["candidate", *axes, *extra],
         "unit": UNITS.get(metric.unit, metric.unit),
         "type": "time" if metric.unit == "s" else "track",
         "version": str(version),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dsbench.history.sidecar import HistoryError, read, unreadable
 from dsbench.history.values import asked, values
-from dsbench.metrics import METRICS, Metric
+from dsbench.metrics import METRICS, REFERENCE, Metric
 from dsbench.records import Case, Run, Status
 from dsbench.stats.intervals import Estimate
 
@@ -30,7 +30,8 @@ class Point:
 @dataclass(frozen=True)
 class Series:
     """One metric of one case on one machine and device over commits, oldest first. The environment's
-    name (backend and Python) is a part of it, as in asv: a new Python starts a new series."""
+    name (backend and Python) is a part of it, as in asv: a new Python starts a new series. So is the commit
+    that a ratio is to, which is empty for any other metric."""
 
     machine: str
     environment: str
@@ -38,6 +39,7 @@ class Series:
     case: Case
     metric: str
     points: tuple[Point, ...]
+    reference: str = ""
 
 
 def recorded(results: Path) -> tuple[list[Run], list[str]]:
@@ -72,15 +74,15 @@ def series(runs: Iterable[Run], metrics: Mapping[str, Metric] = METRICS) -> list
         if where.commit is not None:
             groups.setdefault((where.machine, where.name, where.device.name), []).append(run)
     return [
-        Series(*where, case, metric, tuple(points))
+        Series(*where, case, metric, tuple(points), reference)
         for where, group in groups.items()
-        for (case, metric), points in _points(group, metrics).items()
+        for (case, metric, reference), points in _points(group, metrics).items()
     ]
 
 
-def _points(runs: list[Run], metrics: Mapping[str, Metric]) -> dict[tuple[Case, str], list[Point]]:
+def _points(runs: list[Run], metrics: Mapping[str, Metric]) -> dict[tuple[Case, str, str], list[Point]]:
     remembered = asked((m for run in runs for m in run.measurements), metrics)
-    found: dict[tuple[Case, str], list[Point]] = {}
+    found: dict[tuple[Case, str, str], list[Point]] = {}
     for run in runs:
         for measurement in run.measurements:
             for metric, estimate in values(measurement, remembered):
@@ -92,7 +94,8 @@ def _points(runs: list[Run], metrics: Mapping[str, Metric]) -> dict[tuple[Case, 
                     reason=measurement.reason,
                     run=str(measurement.notes.get("run", run.id)),
                 )
-                found.setdefault((measurement.case, metric.name), []).append(point)
+                reference = str(measurement.notes.get(REFERENCE, ""))
+                found.setdefault((measurement.case, metric.name, reference), []).append(point)
     return found
 
 

@@ -34,6 +34,7 @@ def command(run: Run, case: Case) -> tuple[str, ...]:
         return tuple(words)
     for probe in settings.get("probes") or ():
         words += ["--probe", str(probe)]
+    words += _given("--reference", settings.get("reference") or None)
     words += ["--graph"] if budget.get("graph") else []
     words += _given("--affinity", ",".join(map(str, settings.get("affinity") or ())) or None)
     words += _given("--machine", settings.get("machine") or None)

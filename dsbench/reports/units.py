@@ -23,12 +23,13 @@ _PREFIXES = {
 
 
 def human(value: float | None, unit: str) -> str:
-    """A number with its unit: ``1.23 ms``, ``4.50 GiB``, ``12.3 GFLOP/s``; two digits and nothing
-    else for the unit ``1`` (``2.1e-07``); a fraction as a percentage for ``%``."""
+    """A number with its unit: ``1.23 ms``, ``4.50 GiB``, ``12.3 GFLOP/s``; for the unit ``1`` nothing
+    else, with two digits where it is small (``2.1e-07``) and three where it is a ratio; a fraction as a
+    percentage for ``%``."""
     if value is None:
         return NOTHING
     if unit == "1":
-        return f"{value:.2g}"
+        return f"{value:.2g}" if abs(value) < 0.5 else _three_digits(value)
     if unit == "%":
         return percent(value)
     if not math.isfinite(value) or unit not in _PREFIXES:

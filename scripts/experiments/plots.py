@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import plotly.graph_objects as go
@@ -151,7 +152,54 @@ def ab(folder: Path) -> None:
     save(figure, folder, "ab", height=160 + 200 * len(places))
 
 
+RULES = {
+    "dsbench": BLUE,
+    "kernel segmentation": "#56b4e9",
+    "asv": ORANGE,
+    "Otava": "#cc79a7",
+    "t > 7 windows": "#009e73",
+    "PELT, squared error": GREY,
+}
+"""Rules for changes in a history, and their colours."""
+
+
+def change_points(folder: Path) -> None:
+    """Share of the changes found by their size, and soon after they came, by rule."""
+    path = folder / "change-points.json"
+    if not path.exists():
+        return
+    found = json.loads(path.read_text())
+    sizes, soon = go.Figure(), go.Figure()
+    for row in found["rows"]:
+        if row["kind"] == "all":
+            by_step = row["recall_by_step"]
+            sizes.add_scatter(
+                x=[f"{float(step):.0%}" for step in by_step],
+                y=[100 * share for share in by_step.values()],
+                mode="lines+markers",
+                name=f"{row['rule']}<br>({row['false_per_1000']:.2g} false)",
+                line={"color": RULES[row["rule"]]},
+            )
+    for rule in ("dsbench, newest points", *RULES):
+        kinds = [row["told_after"] for row in found["delays"] if (row["rule"], row["step"]) == (rule, 0.05)]
+        soon.add_scatter(
+            x=list(kinds[0]) if kinds else [],
+            y=[100 * fmean(kind[new] for kind in kinds) for new in kinds[0]] if kinds else [],
+            mode="lines+markers",
+            name=rule,
+            line={"color": RULES.get(rule, BLUE), "dash": "solid" if rule in RULES else "dot"},
+        )
+    sizes.update_xaxes(title="size of the change")
+    sizes.update_yaxes(title="found within five points, in %", range=[0, 102])
+    sizes.update_layout(title="Changes found, and false ones per 1,000 points")
+    soon.update_xaxes(title="points behind the change")
+    soon.update_yaxes(title="told, in %", range=[0, 102])
+    soon.update_layout(title="A change of 5 %: how soon it is told")
+    save(sizes, folder, "change-points")
+    save(soon, folder, "change-delays")
+
+
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    for draw in (truth, agreement, coverage, ab):
+    for draw in (truth, agreement, coverage, ab, change_points):
         draw(place)
