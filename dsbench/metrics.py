@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from dsbench.items import accuracy, accuracy_difference
 from dsbench.records import Measurement, Sample
 from dsbench.stats.intervals import Estimate, of_rounds
 
@@ -75,6 +77,11 @@ def _reached(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate 
     if seconds.low is None or seconds.high is None or seconds.low <= 0:
         return Estimate(floor / seconds.value)
     return Estimate(floor / seconds.value, floor / seconds.high, floor / seconds.low)
+
+
+def _sqnr(_: Measurement, samples: tuple[Sample, ...]) -> Estimate | None:
+    error = max(sample.value for sample in samples)
+    return Estimate(-20 * math.log10(error)) if 0 < error < math.inf else None
 
 
 METRICS: dict[str, Metric] = {
@@ -167,6 +174,68 @@ METRICS: dict[str, Metric] = {
             meaning="largest relative distance to the candidate's own reference: is it computed right?",
             tolerance=0.05,
             resolution=1e-5,
+        ),
+        Metric(
+            "sqnr",
+            unit="dB",
+            direction="higher",
+            probe="error",
+            reading="error",
+            formula=_sqnr,
+            meaning="the oracle's power over that of the error: 20 log10 of one over `error`",
+            primary=False,
+        ),
+        Metric(
+            "accuracy",
+            unit="%",
+            direction="higher",
+            probe="accuracy",
+            reading="accuracy",
+            formula=accuracy,
+            meaning="share of a task's items that are answered right, over seeds",
+            tolerance=0.01,
+        ),
+        Metric(
+            "accuracy_difference",
+            unit="pp",
+            direction="higher",
+            probe="accuracy",
+            reading="accuracy_difference",
+            formula=accuracy_difference,
+            meaning="accuracy less the baseline's, item by item and seed by seed, in percentage points",
+            tolerance=0.0,
+            resolution=0.01,
+        ),
+        Metric(
+            "size_ratio",
+            unit="%",
+            direction="lower",
+            probe="accuracy",
+            reading="size_ratio",
+            formula=_largest,
+            meaning="bytes of the serialised model over the baseline's",
+            tolerance=0.02,
+        ),
+        Metric(
+            "model_size",
+            unit="B",
+            direction="lower",
+            probe="accuracy",
+            reading="model_size",
+            formula=_largest,
+            meaning="bytes of the serialised model",
+            tolerance=0.02,
+            primary=False,
+        ),
+        Metric(
+            "size_ratio_without_embeddings",
+            unit="%",
+            direction="lower",
+            probe="accuracy",
+            reading="size_ratio_without_embeddings",
+            formula=_largest,
+            meaning="the same, embeddings left out on both sides",
+            tolerance=0.02,
         ),
         Metric(
             "peak_memory",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dsbench.probes.accuracy import measure_accuracy
 from dsbench.probes.energy import measure_energy
 from dsbench.probes.error import measure_error
 from dsbench.probes.latency import Latency
@@ -13,6 +14,7 @@ from dsbench.probes.profile import measure_profile
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
+    "accuracy": measure_accuracy,
     "error": measure_error,
     "energy": measure_energy,
     "memory": measure_memory,

@@ -45,12 +45,14 @@ class Candidate:
 
     `reference` computes in high precision what this candidate means to compute, when that is not what
     the oracle computes (an approximation); it says whether the code is right, while the oracle says
-    how good the approximation is. `memory` gives the bytes a call needs for a point, and `work`
-    replaces the benchmark's formula; both take the axes as keywords.
+    how good the approximation is. `prepare` makes of the inputs what the function is called with instead,
+    before anything is timed: weights in the candidate's own format, say. `memory` gives the bytes a call
+    needs for a point, and `work` replaces the benchmark's formula; both take the axes as keywords.
     """
 
     function: Function
     reference: Function | None = None
+    prepare: Function | None = None
     memory: Function | None = None
     work: Function | None = None
 
@@ -96,6 +98,7 @@ class Benchmark:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
         names = set(wanted or self.probes) - ({"error"} if self.oracle is None else set())
+        names -= {"accuracy"} - set(self.probes)  # it wants candidates that answer items
         return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:
