@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -79,9 +78,8 @@ def _reached(measurement: Measurement, samples: tuple[Sample, ...]) -> Estimate 
     return Estimate(floor / seconds.value, floor / seconds.high, floor / seconds.low)
 
 
-def _sqnr(_: Measurement, samples: tuple[Sample, ...]) -> Estimate | None:
-    error = max(sample.value for sample in samples)
-    return Estimate(-20 * math.log10(error)) if 0 < error < math.inf else None
+def _smallest(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
+    return Estimate(min(sample.value for sample in samples))
 
 
 METRICS: dict[str, Metric] = {
@@ -179,9 +177,9 @@ METRICS: dict[str, Metric] = {
             "sqnr",
             unit="dB",
             direction="higher",
-            probe="error",
-            reading="error",
-            formula=_sqnr,
+            probe="sqnr",
+            reading="sqnr",
+            formula=_smallest,
             meaning="the oracle's power over that of the error: 20 log10 of one over `error`",
             primary=False,
         ),

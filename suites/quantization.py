@@ -45,7 +45,7 @@ TORCHAO = "reference_models.quantization.with_torchao"
         "B": Axis(full=(1, 8, 64, 512), quick=(1, 512), limits={"cuda": (1, 64, 512), "rocm": (1, 64, 512)}),
         "mode": Axis(full=("eager", "compiled"), quick=("eager",)),
     },
-    probes=("latency", "error"),
+    probes=("latency", "error", "sqnr"),
     # bfloat16 rounds its result once more, after the bias: 1.7e-3 each time. The tests hold the integer
     # candidates to 1e-6.
     tolerance=5e-3,

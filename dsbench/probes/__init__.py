@@ -11,6 +11,7 @@ from dsbench.probes.latency import Latency
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
+from dsbench.probes.sqnr import measure_sqnr
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
@@ -18,6 +19,7 @@ RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "error": measure_error,
     "energy": measure_energy,
     "memory": measure_memory,
+    "sqnr": measure_sqnr,
     "profile": measure_profile,
 }
 """Every probe that asks a case by itself; `Latency` takes turns with the point's other candidates."""

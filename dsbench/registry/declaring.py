@@ -97,7 +97,7 @@ class Benchmark:
     def asked(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
-        names = set(wanted or self.probes) - ({"error"} if self.oracle is None else set())
+        names = set(wanted or self.probes) - ({"error", "sqnr"} if self.oracle is None else set())
         names -= {"accuracy"} - set(self.probes)  # it wants candidates that answer items
         return tuple(name for name in PROBES if name in names)
 
@@ -137,8 +137,9 @@ def benchmark(
         for probe in probes:
             if probe not in PROBES:
                 raise DeclarationError(f"{name}: unknown probe '{probe}'; {nearest(probe, PROBES)}")
-        if "error" in probes and oracle is None:
-            raise DeclarationError(f"{name}: the probe 'error' needs an oracle")
+        for probe in {"error", "sqnr"}.intersection(probes):
+            if oracle is None:
+                raise DeclarationError(f"{name}: the probe '{probe}' needs an oracle")
         full_axes = {
             axis: values if isinstance(values, Axis) else Axis(tuple(values))
             for axis, values in (axes or {}).items()

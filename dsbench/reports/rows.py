@@ -17,7 +17,7 @@ from dsbench.stats.two_sample import paired_log_ratio
 RATIO = "time / baseline"
 """The title of the column that `Row.ratio` fills."""
 
-_FIRST = ("latency", "error", "roofline", "peak_memory", "throughput")
+_FIRST = ("latency", "error", "sqnr", "roofline", "peak_memory", "throughput")
 _LATENCY = METRICS["latency"]
 _SERIOUSNESS = {status: rank for rank, status in enumerate(Status)}
 
