@@ -42,7 +42,7 @@ TORCHAO = "reference_models.quantization.with_torchao"
     baseline="float32",
     oracle=f"{LAYER}:oracle",
     axes={
-        "B": Axis(full=(1, 8, 64, 512), quick=(1, 512), limits={"cuda": (1, 64, 512), "rocm": (1, 64, 512)}),
+        "B": Axis(full=(1, 8, 64, 512), quick=(64,), limits={"cuda": (1, 64, 512), "rocm": (1, 64, 512)}),
         "mode": Axis(full=("eager", "compiled"), quick=("eager",)),
     },
     probes=("latency", "error", "sqnr"),
