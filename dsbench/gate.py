@@ -135,7 +135,7 @@ def _metric(
             Outcome.MISSING, new.case, metric.name, before=before, reason="measured before, not now"
         )
     if metric.tolerance is not None:
-        outcome, change, reason = _by_tolerance(metric, before.value, after.value)
+        outcome, change, reason = _by_tolerance(metric, metric.bound(before), metric.bound(after))
         threshold = metric.tolerance
     else:
         threshold = max(policy.min_effect, usual)
@@ -151,18 +151,19 @@ def _metric(
 
 
 def _by_tolerance(metric: Metric, before: float, after: float) -> tuple[Outcome, Estimate | None, str]:
-    """Deterministic metrics: equal within the tolerance or not, without a test."""
+    """Deterministic metrics: equal within the tolerance or not, without a test; where they have an
+    interval, `before` and `after` are its worse ends."""
     assert metric.tolerance is not None  # the caller's condition
     difference = after - before
     change = Estimate(difference / abs(before)) if before else None
     small = abs(difference) <= metric.resolution or abs(difference) <= metric.tolerance * abs(before)
     if small:
-        return Outcome.SAME, change, f"within the tolerance of {metric.tolerance:.0%}"
+        return Outcome.SAME, change, f"within the tolerance of {100 * metric.tolerance:g}%"
     worse = (difference > 0) == (metric.direction == "lower")
     return (
         (Outcome.WORSE if worse else Outcome.BETTER),
         change,
-        f"beyond the tolerance of {metric.tolerance:.0%}",
+        f"beyond the tolerance of {100 * metric.tolerance:g}%",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from dsbench.items import accuracy, accuracy_difference
 from dsbench.records import Measurement, Sample
+from dsbench.retained import RETENTION
 from dsbench.stats.intervals import Estimate, of_rounds
 
 
@@ -36,6 +37,12 @@ class Metric:
         """The metric's value for a measurement, None when it has no such reading."""
         samples = measurement.readings.get(self.reading, ())
         return self.formula(measurement, samples) if samples else None
+
+    def bound(self, estimate: Estimate) -> float:
+        """The end of the interval that is worse for the metric, the value itself without an interval: what
+        a deterministic metric is judged by, so that few items cannot pass for many."""
+        end = estimate.low if self.direction == "higher" else estimate.high
+        return estimate.value if end is None else end
 
 
 def numbered(samples: Iterable[Sample]) -> dict[int, list[float]]:
@@ -265,6 +272,7 @@ METRICS: dict[str, Metric] = {
             meaning="seconds of device kernels in a call by torch's profiler; of host operators where the "
             "device is the host",
         ),
+        *(Metric(probe="retention", **row) for row in RETENTION),
     )
 }
 """Every metric by name."""

@@ -158,6 +158,10 @@ class Group:
     suite: Suite
     cases: tuple[Case, ...]
 
+    def cases_of(self, number: int) -> list[Case]:
+        """Those that are measured in a round."""
+        return [case for case in self.cases if number == 0 or not self.suite.benchmarks[case.benchmark].once]
+
 
 def plan(cases: Iterable[Case], suites: Mapping[str, Suite]) -> list[Group]:
     """Groups cases by suite, in order of first appearance."""
@@ -185,7 +189,7 @@ def execute(
     Raises:
         RunError: nothing can be written any more.
     """
-    everything = [(r, case) for r in range(settings.rounds) for group in groups for case in group.cases]
+    everything = [(r, case) for r in range(settings.rounds) for group in groups for case in group.cases_of(r)]
     done: set[tuple[int, Case]] = set()
     given_up: set[Case] = set()
     for case, measurements in _by_case(finished).items():
@@ -193,7 +197,9 @@ def execute(
         given_up |= {case} if _hopeless(measurements) else set()
     for number in range(settings.rounds):
         for group in groups:
-            left = [case for case in group.cases if (number, case) not in done and case not in given_up]
+            left = [
+                case for case in group.cases_of(number) if (number, case) not in done and case not in given_up
+            ]
             for case, measurements in _measure(group, left, number, settings):
                 if measurements:
                     file.append(*(m.to_json() for m in measurements))

@@ -37,6 +37,7 @@ TORCHAO = "reference_models.quantization.with_torchao"
             prepare=f"{LAYER}:prepare_torchao",
             reference=f"{LAYER}:reference_torchao",
             work=f"{LAYER}:work_int8",
+            quick=False,
         ),
     },
     baseline="float32",
@@ -66,8 +67,9 @@ def linear(B: int, mode: str, device: str, seed: int) -> dict[str, Any]:
         "qat_w8a8": f"{ARMS}:qat_w8a8",
         "ptq_w2a8": f"{ARMS}:ptq_w2a8",
         "qat_w2a8": f"{ARMS}:qat_w2a8",
-        "torchao_ptq": f"{TORCHAO}:ptq",
-        "torchao_qat": f"{TORCHAO}:qat",
+        # Importing it takes three seconds, in every round.
+        "torchao_ptq": Candidate(f"{TORCHAO}:ptq", quick=False),
+        "torchao_qat": Candidate(f"{TORCHAO}:qat", quick=False),
     },
     baseline="float32",
     # The training of the larger two takes minutes where each of its small kernels is launched by itself.

@@ -29,7 +29,7 @@ EXACT: dict[str, Model] = {
 SPARSE: dict[str, tuple[Model, Model]] = {
     "topk_masked": (token_topk.masked, token_topk.masked_reference),
     "topk_gathered": (token_topk.gathered, token_topk.gathered_reference),
-    "block_topk": (block_topk.attention, block_topk.reference),
+    "block_topk": (block_topk.attention, block_topk.SHARE.reference),
 }
 EVERY: dict[str, tuple[Model, Model]] = {
     name: (model, dense.oracle) for name, model in EXACT.items()

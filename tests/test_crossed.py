@@ -82,4 +82,10 @@ def test_items_that_are_needed_make_an_interval_as_wide_as_was_asked_for() -> No
     found = of_crossed(repeated, (-1.0, 1.0))
     assert found.high is not None
     assert found.low is not None
-    assert (found.high - found.low) / 2 == pytest.approx(0.01, rel=0.05)
+    assert (found.high - found.low) / 2 == pytest.approx(0.01, rel=0.01)
+
+
+def test_models_that_agree_on_everything_still_need_items_to_show_it() -> None:
+    count = items_needed([[0.0] * 50] * 5, margin=0.01)
+    found = of_crossed([[0.0] * count] * 5, (-1.0, 1.0))
+    assert found.high == pytest.approx(0.01, rel=0.01)

@@ -47,7 +47,7 @@ def test_the_baselines_are_float32_and_the_control_arm_is_there(benchmarks: dict
 
 @pytest.mark.parametrize(
     ("backend", "quick", "layers", "models"),
-    [("cpu", True, 5, 9), ("cpu", False, 40, 27), ("cuda", False, 30, 9), ("mps", True, 5, 9)],
+    [("cpu", True, 4, 7), ("cpu", False, 40, 27), ("cuda", False, 30, 9), ("mps", True, 4, 7)],
 )
 def test_each_device_gets_what_it_can_do_in_time(
     benchmarks: dict[str, Benchmark], backend: str, quick: bool, layers: int, models: int

@@ -11,6 +11,7 @@ from dsbench.probes.latency import Latency
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
+from dsbench.probes.retention import measure_retention
 from dsbench.probes.sqnr import measure_sqnr
 from dsbench.records import Measurement
 
@@ -21,6 +22,7 @@ RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "memory": measure_memory,
     "sqnr": measure_sqnr,
     "profile": measure_profile,
+    "retention": measure_retention,
 }
 """Every probe that asks a case by itself; `Latency` takes turns with the point's other candidates."""
 

@@ -49,6 +49,7 @@ class Workload:
         self.answered: dict[str, Any] = {}
         self._inputs: dict[int, Mapping[str, Any]] = {}
         self._expected: dict[int, Any] = {}
+        self._baseline: list[Any] = []
 
     def work_of(self, case: Case) -> Work:
         """What a case must do, with what the device's ceilings allow it where they are known."""
@@ -67,6 +68,7 @@ class Workload:
         """Drops inputs and right answers, which are made anew, and the same, when they are asked for."""
         self._inputs.clear()
         self._expected.clear()
+        self._baseline.clear()
 
     def expected(self, which: int) -> Any:
         """The oracle's answer to `inputs(which)`."""
@@ -74,6 +76,13 @@ class Workload:
             assert self.benchmark.oracle is not None  # callers ask only when there is one
             self._expected[which] = resolve(self.benchmark.oracle)(**self.inputs(which))
         return self._expected[which]
+
+    def baseline(self) -> Any:
+        """What the benchmark's baseline answers to the timed inputs, for candidates to be held against."""
+        if not self._baseline:
+            function = resolve(self.benchmark.candidates[self.benchmark.baseline].function)
+            self._baseline.append(function(**self.inputs(TIMED)))
+        return self._baseline[0]
 
     @property
     def tolerance(self) -> float:

@@ -26,8 +26,8 @@ class DeclarationError(ValueError):
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter and its values: `full`, the fewer of a `quick` run (all of them when empty), and
-    the values a backend is limited to where the full ones are out of its reach."""
+    """A parameter and its values: `full`, those of a `quick` run (the full ones when empty), and the
+    values a backend is limited to where the others are out of its reach."""
 
     full: tuple[Scalar, ...]
     quick: tuple[Scalar, ...] = ()
@@ -35,7 +35,7 @@ class Axis:
 
     def values(self, backend: str, quick: bool) -> tuple[Scalar, ...]:
         chosen = self.quick if quick and self.quick else self.full
-        allowed = self.limits.get(backend, self.full)
+        allowed = self.limits.get(backend, chosen)
         return tuple(value for value in chosen if value in allowed)
 
 
@@ -47,7 +47,8 @@ class Candidate:
     the oracle computes (an approximation); it says whether the code is right, while the oracle says
     how good the approximation is. `prepare` makes of the inputs what the function is called with instead,
     before anything is timed: weights in the candidate's own format, say. `memory` gives the bytes a call
-    needs for a point, and `work` replaces the benchmark's formula; both take the axes as keywords.
+    needs for a point, and `work` replaces the benchmark's formula; both take the axes as keywords. A
+    `quick` run leaves out a candidate that is not `quick`.
     """
 
     function: Function
@@ -55,6 +56,7 @@ class Candidate:
     prepare: Function | None = None
     memory: Function | None = None
     work: Function | None = None
+    quick: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class Benchmark:
     device string) and `seed`; `tolerance` is the largest relative error of a right answer, by the
     axes; `work` the floating-point operations and bytes of one call, by the axes, and as a third the
     precision of its matrix products where it has a ceiling; `where` says by the axes which
-    points make sense, all of them when it is None. A new `version`
-    starts a new series and is due when the workload changes."""
+    points make sense, all of them when it is None. A benchmark measured `once` gives the same in every
+    round, because it draws nothing and times nothing, and is left out of all but the first. A new
+    `version` starts a new series and is due when the workload changes."""
 
     suite: str
     name: str
@@ -79,6 +82,7 @@ class Benchmark:
     tolerance: Function | float = 1e-5
     version: int = 1
     where: Callable[..., bool] | None = None
+    once: bool = False
 
     def cases(self, backend: str, quick: bool) -> list[Case]:
         """Candidates x points, the points outermost so that candidates meet under like conditions."""
@@ -91,14 +95,15 @@ class Benchmark:
         return [
             Case(self.suite, self.name, candidate, point, self.version)
             for point in points
-            for candidate in self.candidates
+            for candidate, declared in self.candidates.items()
+            if declared.quick or not quick
         ]
 
     def asked(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
         names = set(wanted or self.probes) - ({"error", "sqnr"} if self.oracle is None else set())
-        names -= {"accuracy"} - set(self.probes)  # it wants candidates that answer items
+        names -= {"accuracy", "retention"} - set(self.probes)  # their candidates are written for them
         return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:
@@ -118,6 +123,7 @@ def benchmark(
     tolerance: Function | float = 1e-5,
     version: int = 1,
     where: Callable[..., bool] | None = None,
+    once: bool = False,
 ) -> Callable[[Callable[..., Mapping[str, Any]]], Benchmark]:
     """Declares a benchmark; decorates the function that makes its inputs, whose name and docstring
     become the benchmark's. See `Benchmark` and `Candidate` for what each argument means.
@@ -174,6 +180,7 @@ def benchmark(
             tolerance=tolerance,
             version=version,
             where=where,
+            once=once,
         )
 
     return declare

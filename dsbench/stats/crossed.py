@@ -60,14 +60,18 @@ def of_crossed(
 
 
 def items_needed(values: Sequence[Sequence[float]], margin: float, confidence: float = 0.95) -> int:
-    """Items that an interval as wide as ± `margin` takes, if models differ on as many of them as here.
+    """Items that an interval of ± `margin` takes at least, if models differ on as large a share as here.
 
-    It counts items alone, as many seeds as ever there are: fewer can never do.
+    It is where the bound that `of_crossed` has from items alone reaches the margin, so that fewer can never
+    do; where seeds differ, more are needed. For models that agree on everything it is not zero.
 
     Args:
         values: what two models differ by, a row a seed, a number an item.
         margin: half the width that is wanted, in the unit of the values.
     """
     by_item = np.asarray(values, dtype=float).mean(axis=0)
-    spread = float(np.concatenate([by_item, (-1.0, 1.0)]).var())
-    return math.ceil(spread * (float(ndtri((1 + confidence) / 2)) / margin) ** 2)
+    spread = float(by_item.var())
+    # The two items more have a spread of 1 each; (n + 2)² wanted = n spread + 2, solved for n.
+    wanted = (margin / float(ndtri((1 + confidence) / 2))) ** 2
+    total = (spread + math.sqrt(spread**2 + 8 * wanted * (1 - spread))) / (2 * wanted)
+    return math.ceil(total - 2)

@@ -1,7 +1,8 @@
 """Block top-k: each block of queries attends to the few blocks of keys that look most alike.
 
 Queries and keys are averaged over blocks of `BLOCK` tokens; the products of the averages rank the blocks
-of keys for each block of queries, and the best share is gathered and attended to exactly. The first
+of keys for each block of queries, and the best are gathered and attended to exactly: a share of those that
+the queries can see (`attention`), or sixteen however long the prompt is (`fixed`). The first
 block (the attention sink) and the queries' own block are always among them.
 
 This is the block-sparse head of Jiang et al., "MInference 1.0", NeurIPS 2024 (arXiv:2407.02490), which
@@ -22,86 +23,78 @@ dense kernel stays ahead of it; to turn the skipped work into time there takes a
 
 from __future__ import annotations
 
-import math
+from functools import partial
 
 import torch
 
-from reference_models.attention import dense
-from reference_models.attention.chunks import chunk_bytes
 from reference_models.attention.inputs import HEADS
-from reference_models.attention.precision import itemsize
-from reference_models.attention.selection import Selection, attend, block_bytes, in_blocks
+from reference_models.attention.method import Method
+from reference_models.attention.pages import Pages
+from reference_models.attention.ranking import EIGHTH, SIXTEEN, Budget, best_blocks, means
+from reference_models.attention.seen import check_shapes, share_heads
+from reference_models.attention.selection import Selection, attend
 
 BLOCK = 64
 """Tokens of a block."""
 
-KEEP = 0.125
-"""The share of all keys that a query gets."""
-
-LEAST = 4
-"""Blocks that a query gets at least: of fewer, the sink and its own would leave nothing to choose."""
-
 
 def attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, block: int = BLOCK, keep: float = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    block: int = BLOCK,
+    budget: Budget = EIGHTH,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attention over the selected blocks, gathered. N need not be a multiple of the block."""
-    return attend(q, k, v, causal, select(q, k, causal, block, keep))
+    """Attention over the selected blocks. N need not be a multiple of the block."""
+    selection = select(q, k, causal, block, block, budget, lengths)
+    return attend(q, k, v, causal, selection, lengths)
 
 
+def fixed(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    """The same with sixteen blocks for each block of queries."""
+    return attention(q, k, v, causal, budget=SIXTEEN)
+
+
+@torch.no_grad()
 def select(
-    q: torch.Tensor, k: torch.Tensor, causal: bool, block: int = BLOCK, keep: float = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    causal: bool,
+    block: int = BLOCK,
+    rows: int = BLOCK,
+    budget: Budget = EIGHTH,
+    lengths: torch.Tensor | None = None,
+    pages: Pages | None = None,
 ) -> Selection:
-    """The blocks of keys for each block of queries, fewer where the past is shorter.
+    """The blocks of keys for each row of queries, by the product of their averages.
 
     Args:
-        q, k: of shape (B, H, N, D).
+        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
         causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block.
-        keep: the share of all N keys that is selected, whether causal or not.
+        block: tokens of a block of keys.
+        rows: queries that share a choice, and whose average ranks.
+        budget: how many blocks are kept.
+        lengths: how many keys each sequence has, (B,); all Nk by default.
+        pages: the summaries of k's blocks, made here when they are not given.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
     """
-    batch, heads, N, _ = q.shape
-    # The last block is filled up with zeros, which must not count in its average.
-    sizes = in_blocks(torch.ones(1, 1, N, 1, device=q.device), block).sum(2)
-    queries, keys = (in_blocks(x, block).sum(2, dtype=torch.float32) / sizes for x in (q, k))
-    scores = queries @ keys.mT
-    blocks = scores.shape[-1]
-    if causal:
-        scores.masked_fill_(dense.future(blocks, blocks, 0, q.device), -math.inf)
-    scores[..., 0] = math.inf
-    scores.diagonal(dim1=-2, dim2=-1).fill_(math.inf)
-    top = scores.topk(kept_blocks(blocks, keep), dim=-1)
-    shape = (batch, heads, blocks, -1)
-    return Selection(top.indices.view(shape), (top.values > -math.inf).view(shape), block)
+    check_shapes(q, k, lengths)
+    queries = means(q, rows, None if lengths is None else lengths.clamp(max=q.shape[2]))
+    keys = means(k, block, lengths) if pages is None else pages.mean
+    scores = queries @ share_heads(keys, q.shape[1]).mT
+    return best_blocks(scores, q, k, causal, block, rows, budget, lengths)
 
 
-def kept_blocks(blocks: int, keep: float = KEEP) -> int:
-    """How many of the blocks each query gets."""
-    return min(blocks, max(LEAST, math.ceil(keep * blocks)))
+def scoring(rows: int, block: int, N: int, D: int, causal: bool) -> float:
+    """Floating-point operations of averaging and of the averages' products, half of them when causal."""
+    queries, keys = -(-N // rows), -(-N // block)
+    averages = (N if rows > 1 else 0) + (N if block > 1 else 0)
+    return HEADS * D * (averages + 2 * queries * keys / (2 if causal else 1))
 
 
-def reference(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, block: int = BLOCK, keep: float = KEEP
-) -> torch.Tensor:
-    """What `attention` means to compute: exact attention over the blocks that it selects."""
-    return dense.oracle(q, k, v, causal, select(q, k, causal, block, keep))
-
-
-def work(N: int, D: int, dtype: str, **_: object) -> tuple[float, float, str]:
-    """Floating-point operations, bytes and precision, as executed: averages, their products, and two
-    products over the selected blocks, which each block of queries reads. Blocks that a causal query cannot
-    see are gathered all the same, so `causal` changes nothing."""
-    blocks = math.ceil(N / BLOCK)
-    kept = kept_blocks(blocks)
-    flops = HEADS * D * (2 * N + 2 * blocks**2 + 4 * blocks * BLOCK * kept * BLOCK)
-    moved = dense.tensors(N, D, dtype) + 2 * HEADS * blocks * kept * BLOCK * D * itemsize(dtype)
-    return flops, moved, dtype
-
-
-def memory(N: int, D: int, dtype: str, **_: object) -> int:
-    """Bytes that a call needs, inputs and result included: q, k, v and the result once more when they
-    are filled up to whole blocks, the scores of blocks, and a chunk of gathered blocks."""
-    blocks, size = math.ceil(N / BLOCK), itemsize(dtype)
-    chunk = chunk_bytes(blocks, HEADS * block_bytes(D, kept_blocks(blocks), BLOCK, size))
-    whole = dense.tensors(blocks * BLOCK, D, dtype) if N % BLOCK else 0
-    return dense.tensors(N, D, dtype) + whole + HEADS * (2 * blocks * D + 3 * blocks**2) * 4 + chunk
+SHARE = Method(select, partial(scoring, BLOCK, BLOCK), BLOCK, BLOCK, EIGHTH)
+FIXED = Method(select, partial(scoring, BLOCK, BLOCK), BLOCK, BLOCK, SIXTEEN)

@@ -13,49 +13,63 @@ import torch
 from reference_models.attention.chunks import budget_of, chunks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.precision import itemsize
-from reference_models.attention.selection import Selection
+from reference_models.attention.seen import last_seen, share_heads, unseen
+from reference_models.attention.selection import Selection, scales
 
 
-def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """The formula operation by operation, as models wrote it before fused kernels.
 
-    Matrix products stay in the inputs' precision; the softmax is taken in float32 at least.
+    Matrix products stay in the inputs' precision; the softmax is taken in float32 at least. A sequence
+    without any key gives NaN, as it does in such models.
     """
-    scores = q @ k.mT / math.sqrt(q.shape[-1])
-    if causal:
-        scores = scores.masked_fill(future(q.shape[-2], k.shape[-2], 0, q.device), -math.inf)
-    weights = scores.softmax(-1, dtype=torch.promote_types(q.dtype, torch.float32)).to(q.dtype)
-    return weights @ v
+    last = last_seen(q, k, causal, lengths)
+    found = scores(q, k, last if causal or lengths is not None else None)
+    weights = found.softmax(-1, dtype=torch.promote_types(q.dtype, torch.float32)).to(q.dtype)
+    return weights @ share_heads(v, q.shape[1])
 
 
-def future(queries: int, keys: int, start: int, device: torch.device) -> torch.Tensor:
-    """Which of the first `keys` keys come after each query, the first query being at position `start`:
-    booleans of shape (queries, keys)."""
-    return torch.ones(queries, keys, dtype=torch.bool, device=device).triu(start + 1)
+def scores(q: torch.Tensor, k: torch.Tensor, last: torch.Tensor | None) -> torch.Tensor:
+    """q kᵀ / √D of shape (B, H, Nq, Nk) in the inputs' precision, -inf at keys after `last` (B, Nq)."""
+    before, after = scales(q.shape[-1])
+    products = (q * before) @ share_heads(k, q.shape[1]).mT
+    products = products if after == 1 else products * after
+    return products if last is None else products.masked_fill(unseen(last, k.shape[2]), -math.inf)
 
 
 def oracle(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, selection: Selection | None = None
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    selection: Selection | None = None,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The same formula in float64 (float32 on MPS, which has no float64), whose result is not rounded.
 
-    It goes through the queries in chunks, so that no N x N matrix is held at once. With a selection,
+    It goes through the queries in chunks, so that no Nq x Nk matrix is held at once. With a selection,
     only the keys that it holds are seen: the reference of a sparse method, free of that method's code.
+    A query that is left without a key gets zeros.
     """
     precise = torch.float32 if q.device.type == "mps" else torch.float64
     q, k, v = q.to(precise), k.to(precise), v.to(precise)
+    last = last_seen(q, k, causal, lengths)
+    k, v = share_heads(k, q.shape[1]), share_heads(v, q.shape[1])
     batch, heads, N, D = q.shape
-    out = torch.empty_like(q)
+    keys = k.shape[2]
+    parts = []
     # Of a pair of query and key there are at once two scores and the mask that hides them.
-    for rows in chunks(N, batch * heads * N * (2 * precise.itemsize + 1), budget_of(q.device)):
-        seen = rows.stop if causal else N
-        scores = q[:, :, rows] @ k[:, :, :seen].mT / math.sqrt(D)
-        if causal:
-            scores.masked_fill_(future(rows.stop - rows.start, seen, rows.start, q.device), -math.inf)
+    for rows in chunks(N, batch * heads * keys * (2 * precise.itemsize + 1), budget_of(q.device)):
+        seen = keys - N + rows.stop if causal else keys
+        products = q[:, :, rows] @ k[:, :, :seen].mT / math.sqrt(D)
+        hidden = unseen(last[:, rows], seen)
         if selection is not None:
-            scores.masked_fill_(~selection.mask(rows, seen), -math.inf)
-        out[:, :, rows] = scores.softmax(-1) @ v[:, :, :seen]
-    return out
+            hidden = hidden | ~share_heads(selection.mask(rows, seen), heads)
+        weights = products.masked_fill(hidden, -math.inf).softmax(-1)
+        parts.append(weights.masked_fill(hidden.all(-1, keepdim=True), 0) @ v[:, :, :seen])
+    return torch.cat(parts, dim=2)
 
 
 def work(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:

@@ -2,7 +2,8 @@
 
 Dong et al., "Flex Attention: A Programming Model for Generating Optimized Attention Kernels", MLSys
 2025; `torch.nn.attention.flex_attention`. The causal mask's blocks are found once a shape and device and
-kept, so that a call does not pay for them; finding them holds an N x N matrix of booleans for a moment.
+kept, so that a call does not pay for them, unless sequences have lengths of their own; finding them holds
+an N x N matrix of booleans for a moment.
 Each shape is compiled by itself in the first call, which takes seconds, and inductor keeps the result on
 disk for later processes. Work is that of `dense.work`.
 """
@@ -11,32 +12,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch._inductor.exc import GPUTooOldForTriton, InvalidCxxCompiler, TritonMissing
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from reference_models.attention.dense import tensors
+from reference_models.attention.seen import last_seen
 
 SHAPES = 64
 """Shapes that one process may compile. PyTorch's own limit of 8 is too few for a suite."""
 
 
-def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """Dense attention by FlexAttention.
 
     Raises:
         NotImplementedError: there is no C++ compiler (CPU) or no Triton (GPU) to compile it with, or the
             device has no such kernel.
     """
-    blocks = _causal_blocks(q.shape[-2], str(q.device)) if causal else None
+    last = last_seen(q, k, causal, lengths)
+    queries, keys = q.shape[2], k.shape[2]
+    blocks = _causal_blocks(queries, keys, str(q.device)) if causal else None
+    if lengths is not None:
+        blocks = create_block_mask(until(last), len(q), None, queries, keys, device=q.device)
+    return fused(q, k, v, block_mask=blocks)
+
+
+def fused(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: Any) -> torch.Tensor:
+    """Compiles `flex_attention` for these shapes, once, and calls it.
+
+    Raises:
+        NotImplementedError: it cannot be compiled here.
+    """
     try:
-        return _compiled()(q, k, v, block_mask=blocks)
+        return _compiled()(q, k, v, enable_gqa=q.shape[1] != k.shape[1], **options)
     except RuntimeError as error:
         reason = _unsupported(error)
         if reason is None:
             raise
         raise NotImplementedError(f"FlexAttention cannot be compiled here: {reason}") from error
+
+
+Mask = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@cache
+def causal_from(start: int) -> Mask:
+    """The causal mask of queries of which the first is at position `start`."""
+    return lambda _batch, _head, query, key: query + start >= key
+
+
+def until(last: torch.Tensor) -> Mask:
+    """Hides the keys after the last one that each query sees, `last` (B, Nq)."""
+    return lambda batch, _head, query, key: last[batch, query] >= key
 
 
 def memory(N: int, D: int, causal: bool, dtype: str, **_: object) -> int:
@@ -52,14 +84,8 @@ def _compiled() -> Callable[..., torch.Tensor]:
 
 
 @cache
-def _causal_blocks(N: int, device: str) -> BlockMask:
-    return create_block_mask(_causal, None, None, N, N, device=device)
-
-
-def _causal(
-    _batch: torch.Tensor, _head: torch.Tensor, query: torch.Tensor, key: torch.Tensor
-) -> torch.Tensor:
-    return query >= key
+def _causal_blocks(queries: int, keys: int, device: str) -> BlockMask:
+    return create_block_mask(causal_from(keys - queries), None, None, queries, keys, device=device)
 
 
 def _unsupported(error: BaseException | None) -> str | None:

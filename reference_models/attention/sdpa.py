@@ -11,43 +11,68 @@ operation by operation. Work and memory of the fused ones are those of `dense.wo
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from reference_models.attention.dense import tensors
 from reference_models.attention.inputs import HEADS
+from reference_models.attention.seen import last_seen, unseen
 
 
-def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """The kernel that PyTorch chooses for these inputs."""
-    return scaled_dot_product_attention(q, k, v, is_causal=causal)
+    return scaled_dot_product_attention(q, k, v, **_options(q, k, causal, lengths))
 
 
-def math(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def math(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """The unfused kernel, which holds the N x N matrix; it takes half precision up to float32."""
-    return _only(SDPBackend.MATH, ("cpu", "cuda", "mps"), q, k, v, causal)
+    return _only(SDPBackend.MATH, ("cpu", "cuda", "mps"), q, k, v, causal, lengths)
 
 
-def flash(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def flash(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """FlashAttention: half precision on CUDA and ROCm, any on the CPU."""
-    return _only(SDPBackend.FLASH_ATTENTION, ("cpu", "cuda"), q, k, v, causal)
+    return _only(SDPBackend.FLASH_ATTENTION, ("cpu", "cuda"), q, k, v, causal, lengths)
 
 
-def efficient(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def efficient(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """The memory-efficient kernel of xFormers: CUDA and ROCm."""
-    return _only(SDPBackend.EFFICIENT_ATTENTION, ("cuda",), q, k, v, causal)
+    return _only(SDPBackend.EFFICIENT_ATTENTION, ("cuda",), q, k, v, causal, lengths)
 
 
-def cudnn(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+def cudnn(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
     """cuDNN's attention: half precision on CUDA."""
-    return _only(SDPBackend.CUDNN_ATTENTION, ("cuda",), q, k, v, causal)
+    return _only(SDPBackend.CUDNN_ATTENTION, ("cuda",), q, k, v, causal, lengths)
 
 
 def memory_math(N: int, D: int, dtype: str, **_: object) -> int:
     """Bytes that a call of `math` needs, inputs and result included: two float32 matrices N x N, q, k, v
     and the result in float32, q and k scaled too, and the causal mask with the steps of its making."""
     return tensors(N, D, dtype) + 2 * tensors(N, D, "float32") + HEADS * N**2 * 8 + N**2 * 18
+
+
+def _options(q: torch.Tensor, k: torch.Tensor, causal: bool, lengths: torch.Tensor | None) -> dict[str, Any]:
+    """How these inputs are put to PyTorch, whose own causal mask has the first query at position zero. Masks
+    cost more than flags, and some kernels take none."""
+    last = last_seen(q, k, causal, lengths)
+    grouped = {"enable_gqa": True} if q.shape[1] != k.shape[1] else {}
+    if lengths is None and (not causal or q.shape[2] == 1):
+        return grouped
+    if lengths is None and q.shape[2] == k.shape[2]:
+        return {"is_causal": True, **grouped}
+    return {"attn_mask": ~unseen(last, k.shape[2]), **grouped}
 
 
 def _only(
@@ -57,6 +82,7 @@ def _only(
     k: torch.Tensor,
     v: torch.Tensor,
     causal: bool,
+    lengths: torch.Tensor | None,
 ) -> torch.Tensor:
     where = f"{q.device.type}/{str(q.dtype).removeprefix('torch.')}"
     missing = f"PyTorch has no {kernel.name.lower().replace('_', ' ')} kernel for {where}"
@@ -65,7 +91,7 @@ def _only(
         raise NotImplementedError(missing)
     try:
         with sdpa_kernel(kernel):
-            return scaled_dot_product_attention(q, k, v, is_causal=causal)
+            return scaled_dot_product_attention(q, k, v, **_options(q, k, causal, lengths))
     except RuntimeError as error:
         if str(error).startswith(("No available kernel", "No viable backend")):
             raise NotImplementedError(f"{missing} with D={q.shape[-1]}") from None

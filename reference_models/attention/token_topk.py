@@ -31,72 +31,106 @@ from reference_models.attention import dense
 from reference_models.attention.chunks import budget_of, chunk_bytes, chunks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.precision import itemsize
-from reference_models.attention.selection import Selection, attend, block_bytes
+from reference_models.attention.seen import last_seen, share_heads
+from reference_models.attention.selection import Selection, attend, row_bytes
 
 KEEP = 32
 """Keys of each query."""
 
 
-def masked(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP) -> torch.Tensor:
+def masked(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Top-k attention by masking all scores. Its work is that of `dense.work`, and its selection."""
-    scores = _scores(q, k, causal, 0)
+    last = last_seen(q, k, causal, lengths)
+    scores = dense.scores(q, k, last if causal or lengths is not None else None)
     top = scores.topk(min(keep, k.shape[-2]), dim=-1)
-    kept = torch.full_like(scores, -math.inf).scatter_(-1, top.indices, top.values)
+    kept = torch.full_like(scores, -math.inf).scatter(-1, top.indices, top.values)
     weights = kept.softmax(-1, dtype=torch.promote_types(q.dtype, torch.float32)).to(q.dtype)
-    return weights @ v
+    return weights @ share_heads(v, q.shape[1])
 
 
 def gathered(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Top-k attention by gathering the selected keys and values."""
-    return attend(q, k, v, causal, select(q, k, causal, keep))
+    return attend(q, k, v, causal, select(q, k, causal, keep, lengths), lengths)
 
 
+@torch.no_grad()
 def select(
-    q: torch.Tensor, k: torch.Tensor, causal: bool, keep: int = KEEP, budget: float | None = None
+    q: torch.Tensor,
+    k: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
+    hold: float | None = None,
 ) -> Selection:
     """The `keep` keys with the highest scores of each query, fewer where the past is shorter.
 
     Args:
-        q, k: of shape (B, H, N, D); scores are taken in their precision.
+        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D); scores are taken in their precision.
         causal: whether a query sees no later key.
-        keep: how many keys a query gets.
-        budget: bytes of scores to hold at once, the device's own by default.
+        keep: how many keys a query gets; all of them when there are fewer.
+        lengths: how many keys each sequence has, (B,); all Nk by default.
+        hold: bytes of scores to hold at once, the device's own by default.
+
+    Raises:
+        ValueError: no key is to be kept, or the shapes do not fit each other.
     """
+    if keep < 1:
+        raise ValueError(f"keep={keep}: a query needs at least one key")
     batch, heads, N, _ = q.shape
-    indices = torch.empty(batch, heads, N, min(keep, N), dtype=torch.int64, device=q.device)
-    valid = torch.empty_like(indices, dtype=torch.bool)
-    budget = budget_of(q.device) if budget is None else budget
-    for rows in chunks(N, batch * heads * N * (2 * q.dtype.itemsize + 1), budget):
-        seen = min(N, max(rows.stop, keep)) if causal else N
-        top = _scores(q[:, :, rows], k[:, :, :seen], causal, rows.start).topk(indices.shape[-1], dim=-1)
-        indices[:, :, rows], valid[:, :, rows] = top.indices, top.values > -math.inf
-    return Selection(indices, valid)
-
-
-def _scores(q: torch.Tensor, k: torch.Tensor, causal: bool, start: int) -> torch.Tensor:
-    scores = q @ k.mT / math.sqrt(q.shape[-1])
-    if causal:
-        scores.masked_fill_(dense.future(q.shape[-2], k.shape[-2], start, q.device), -math.inf)
-    return scores
+    keys = k.shape[2]
+    m = min(keep, keys)
+    last = last_seen(q, k, causal, lengths)
+    k = share_heads(k, heads)
+    indices, valid = [], []
+    hold = budget_of(q.device) if hold is None else hold
+    for rows in chunks(N, batch * heads * keys * (2 * q.dtype.itemsize + 1), hold):
+        seen = max(keys - N + rows.stop, m) if causal else keys
+        top = dense.scores(q[:, :, rows], k[:, :, :seen], last[:, rows]).topk(m, dim=-1)
+        indices.append(top.indices)
+        # Not "above -inf", which NaN is not: it has to show in the result.
+        valid.append(top.values != -math.inf)
+    return Selection(torch.cat(indices, 2), torch.cat(valid, 2))
 
 
 def masked_reference(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What `masked` means to compute: exact attention over the keys that it selects.
 
     The scores are taken in one piece as there, since another order of summation breaks ties otherwise.
     """
-    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, budget=math.inf))
+    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, lengths, hold=math.inf), lengths)
 
 
 def gathered_reference(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, keep: int = KEEP
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    causal: bool,
+    keep: int = KEEP,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What `gathered` means to compute: exact attention over the keys that it selects."""
-    return dense.oracle(q, k, v, causal, select(q, k, causal, keep))
+    return dense.oracle(q, k, v, causal, select(q, k, causal, keep, lengths), lengths)
 
 
 def work_gathered(N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
@@ -118,5 +152,5 @@ def memory_gathered(N: int, D: int, dtype: str, **_: object) -> int:
     a chunk of scores and a chunk of gathered keys."""
     size, keep = itemsize(dtype), min(KEEP, N)
     scores = chunk_bytes(N, HEADS * N * (2 * size + 1))
-    attended = chunk_bytes(N, HEADS * block_bytes(D, keep, 1, size))
+    attended = chunk_bytes(N, HEADS * row_bytes(D, keep, 1, 1, size))
     return dense.tensors(N, D, dtype) + HEADS * N * keep * 9 + max(scores, attended)

@@ -1,0 +1,82 @@
+"""The selection oracle: blocks by the attention that dense attention really pays to them.
+
+No method that selects blocks can know more, so that what is lost here is lost to the size of blocks, to the
+rows that share a choice and to the budget, and what a method loses beyond it to its score. It computes all
+scores and is no way to save time. The oracle of single tokens is `token_topk.select`: the softmax keeps the
+order of scores.
+
+A row of queries takes the blocks with the largest sum of weights over its queries. Nothing is kept for sure.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from reference_models.attention import dense
+from reference_models.attention.chunks import budget_of, chunk_bytes, chunks
+from reference_models.attention.inputs import HEADS
+from reference_models.attention.method import Method
+from reference_models.attention.ranking import Budget, best_blocks
+from reference_models.attention.seen import last_seen, share_heads
+from reference_models.attention.selection import Selection, in_blocks
+
+BLOCK = 64
+"""Tokens of a block."""
+
+BUDGET = Budget(keep=0.125, least=4, sinks=0, local=0)
+"""As many blocks as `block_topk` has, none of them for sure."""
+
+
+@torch.no_grad()
+def select(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    causal: bool,
+    block: int = BLOCK,
+    rows: int = BLOCK,
+    budget: Budget = BUDGET,
+    lengths: torch.Tensor | None = None,
+) -> Selection:
+    """The blocks of keys with the largest share of the softmax, in float32.
+
+    Args:
+        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
+        causal: whether a query sees no later key.
+        block: tokens of a block of keys.
+        rows: queries that share a choice, by the sum of their weights.
+        budget: how many blocks are kept.
+        lengths: how many keys each sequence has, (B,); all Nk by default.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
+    """
+    last = last_seen(q, k, causal, lengths)
+    q, k = q.float(), share_heads(k.float(), q.shape[1])
+    (batch, heads, N, _), keys = q.shape, k.shape[2]
+    masses = []
+    # A chunk holds whole rows of queries; of a pair there are at once three scores.
+    for part in chunks(-(-N // rows), rows * batch * heads * keys * 12, budget_of(q.device)):
+        queries = slice(part.start * rows, min(N, part.stop * rows))
+        scores = dense.scores(q[:, :, queries], k, last[:, queries])
+        # A key that is NaN gets all the attention, which would be NaN throughout, so that it shows.
+        scores.nan_to_num_(nan=torch.finfo(scores.dtype).max, neginf=-math.inf)
+        by_block = in_blocks(scores.softmax(-1).mT, block).sum(3).mT
+        masses.append(in_blocks(by_block, rows).sum(3))
+    return best_blocks(torch.cat(masses, 2), q, k, causal, block, rows, budget, lengths)
+
+
+def scoring(N: int, D: int, causal: bool) -> float:
+    """Floating-point operations of all scores, half of them when causal."""
+    return 2 * HEADS * N**2 * D / (2 if causal else 1)
+
+
+def held(N: int, D: int, dtype: str) -> int:
+    """Bytes that selecting holds: q and k in float32, a chunk of scores, and what of them is kept."""
+    del dtype
+    blocks = math.ceil(N / BLOCK)
+    return HEADS * (2 * N * D + 3 * blocks**2) * 4 + chunk_bytes(blocks, BLOCK * HEADS * N * 12)
+
+
+METHOD = Method(select, scoring, BLOCK, BLOCK, BUDGET, held=held)
