@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from reference_models.language.decoder import Config, Decoder
 from reference_models.quantization.convert import calibrate, convert, prepare, sizes
 from reference_models.quantization.fake import Activations
 from reference_models.quantization.integer import EXACT, by_floats, filled_up, int_matmul
@@ -179,3 +180,21 @@ def test_a_wide_block_shrinks_to_a_quarter() -> None:
     wide = nn.Linear(1024, 1024)
     ratio = sizes(convert(prepare(wide, Scheme())))["bytes"] / sizes(wide)["bytes"]
     assert 0.25 < ratio < 0.2525
+
+
+def test_a_decoder_is_rounded_but_for_its_embedding() -> None:
+    config = Config(vocabulary=500, width=32, hidden=64, layers=2, heads=4, kv_heads=2, context=64)
+    torch.default_generator.manual_seed(0)
+    model = Decoder(config)
+    tokens = torch.arange(20)[None]
+    small = convert(prepare(model, Scheme()))
+    with torch.no_grad():
+        exact, rounded = model.logits(model(tokens)), small.logits(small(tokens))  # type: ignore[operator]
+    assert 1e-4 < float((rounded - exact).norm() / exact.norm()) < 0.02
+    assert torch.equal(small.get_parameter("token_embd.weight"), model.token_embd.weight)
+    kinds = {type(part).__name__ for part in small.modules()}
+    assert "IntegerLinear" in kinds
+    assert not {"Linear", "FakeLinear"} & kinds
+    whole, left = sizes(model), sizes(small)
+    assert left["bytes"] - left["bytes_without_embeddings"] == pytest.approx(500 * 32 * 4, rel=0.05)
+    assert left["bytes_without_embeddings"] < 0.5 * whole["bytes_without_embeddings"]
