@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from dsbench.items import accuracy, accuracy_difference
 from dsbench.records import Measurement, Sample
 from dsbench.retained import RETENTION
 from dsbench.stats.intervals import Estimate, of_rounds
@@ -112,6 +113,10 @@ def _paired(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
     return Estimate(math.exp(found.value), low, high)
 
 
+def _smallest(_: Measurement, samples: tuple[Sample, ...]) -> Estimate:
+    return Estimate(min(sample.value for sample in samples))
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -202,6 +207,68 @@ METRICS: dict[str, Metric] = {
             meaning="largest relative distance to the candidate's own reference: is it computed right?",
             tolerance=0.05,
             resolution=1e-5,
+        ),
+        Metric(
+            "sqnr",
+            unit="dB",
+            direction="higher",
+            probe="sqnr",
+            reading="sqnr",
+            formula=_smallest,
+            meaning="the oracle's power over that of the error: 20 log10 of one over `error`",
+            primary=False,
+        ),
+        Metric(
+            "accuracy",
+            unit="%",
+            direction="higher",
+            probe="accuracy",
+            reading="accuracy",
+            formula=accuracy,
+            meaning="share of a task's items that are answered right, over seeds",
+            tolerance=0.01,
+        ),
+        Metric(
+            "accuracy_difference",
+            unit="pp",
+            direction="higher",
+            probe="accuracy",
+            reading="accuracy_difference",
+            formula=accuracy_difference,
+            meaning="accuracy less the baseline's, item by item and seed by seed, in percentage points",
+            tolerance=0.0,
+            resolution=0.01,
+        ),
+        Metric(
+            "size_ratio",
+            unit="%",
+            direction="lower",
+            probe="accuracy",
+            reading="size_ratio",
+            formula=_largest,
+            meaning="bytes of the serialised model over the baseline's",
+            tolerance=0.02,
+        ),
+        Metric(
+            "model_size",
+            unit="B",
+            direction="lower",
+            probe="accuracy",
+            reading="model_size",
+            formula=_largest,
+            meaning="bytes of the serialised model",
+            tolerance=0.02,
+            primary=False,
+        ),
+        Metric(
+            "size_ratio_without_embeddings",
+            unit="%",
+            direction="lower",
+            probe="accuracy",
+            reading="size_ratio_without_embeddings",
+            formula=_largest,
+            meaning="the same, embeddings left out on both sides",
+            tolerance=0.02,
         ),
         Metric(
             "peak_memory",

@@ -173,6 +173,14 @@ def test_the_error_probe_reads_the_distance_to_the_oracle() -> None:
     assert sample.value == pytest.approx(5e-7, rel=1e-3)
 
 
+def test_the_sqnr_is_the_error_in_decibels_and_an_exact_answer_has_none() -> None:
+    declared: dict[str, Any] = {"oracle": lambda x: [2 * x[0]], "probes": ("sqnr",), "tolerance": 0.1}
+    found = RUN["sqnr"](prepared(lambda x: [2.02 * x[0]], **declared), Budget())
+    assert evaluate(found)["sqnr"].value == pytest.approx(40.0)
+    exact = RUN["sqnr"](prepared(lambda x: [2 * x[0]], **declared), Budget())
+    assert (exact.status, exact.reason[:27]) == (Status.UNSUPPORTED, "the relative error is 0, wh")
+
+
 def test_the_memory_probe_reads_what_a_call_held_at_most() -> None:
     ready = prepared(lambda x: hold(5000), probes=("memory",))
     (sample,) = RUN["memory"](ready, Budget(once=True)).readings["peak_memory"]

@@ -92,6 +92,7 @@ def test_suites_can_import_what_lies_beside_them(tmp_path: Path) -> None:
         ({"baseline": "fsat"}, "baseline 'fsat' is no candidate; did you mean 'fast'?"),
         ({"probes": ("latancy",)}, "unknown probe 'latancy'; did you mean 'latency'?"),
         ({"probes": ("error",)}, "needs an oracle"),
+        ({"probes": ("sqnr",)}, "'sqnr' needs an oracle"),
         ({"axes": {"N": ()}}, "axis 'N' has no values"),
     ],
 )

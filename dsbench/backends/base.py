@@ -239,6 +239,11 @@ class Backend(ABC):
         """Whether two inputs are the same to the last bit; NaN equals itself."""
 
     @abstractmethod
+    def buffers(self, value: Any) -> set[tuple[str, int]]:
+        """The memory that the arrays of a nested value lie in: device and address of each piece that is
+        not empty. Two values that have a piece in common are aliases of each other, views of it or not."""
+
+    @abstractmethod
     def relative_error(self, actual: Any, expected: Any) -> float:
         """The distance ‖actual − expected‖ / ‖expected‖ in double precision; infinite when a number
         is not finite where the expected one is.

@@ -222,6 +222,10 @@ class FakeBackend(Backend):
     def identical(self, left: Any, right: Any) -> bool:
         return nested.identical(left, right, nested.same_plain)
 
+    def buffers(self, value: Any) -> set[tuple[str, int]]:
+        arrays = (leaf for _, leaf in nested.leaves(value) if isinstance(leaf, np.ndarray) and leaf.size)
+        return {(self.device, nested.address(array)) for array in arrays}
+
     def relative_error(self, actual: Any, expected: Any) -> float:
         return nested.relative_error(actual, expected, np, _doubles)
 

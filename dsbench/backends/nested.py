@@ -13,10 +13,14 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Every value that holds no other, with its place, such as ``['cache'][0]``.
 
     Mappings, lists and tuples are walked through, and so is what gives its state away by
-    ``state_dict()``, such as a module.
+    ``state_dict()``, such as a module, or is made of other tensors by ``__tensor_flatten__()``, such as a
+    quantised one.
     """
     if callable(getattr(value, "state_dict", None)):
         yield from leaves(value.state_dict(), place)
+    elif callable(getattr(value, "__tensor_flatten__", None)):
+        for name in value.__tensor_flatten__()[0]:
+            yield from leaves(getattr(value, name), f"{place}.{name}")
     elif isinstance(value, Mapping):
         for key, part in value.items():
             yield from leaves(part, f"{place}[{key!r}]")
@@ -42,6 +46,13 @@ def same_plain(left: Any, right: Any) -> bool:
     if isinstance(left, (np.ndarray, np.generic)):
         left, right = ((side.dtype, side.shape, side.tobytes()) for side in (left, right))
     return bool(left == right)
+
+
+def address(array: Any) -> int:
+    """Where the memory of a NumPy array, or of what it is a view of, begins."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return int(array.__array_interface__["data"][0])
 
 
 def relative_error(

@@ -167,6 +167,15 @@ class TorchBackend(Backend):
         integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
         return real.view(integers[real.itemsize])
 
+    def buffers(self, value: Any) -> set[tuple[str, int]]:
+        found = set()
+        for _, leaf in nested.leaves(value):
+            if isinstance(leaf, np.ndarray) and leaf.size:
+                found.add(("cpu", nested.address(leaf)))  # which a tensor on the host may share
+            elif isinstance(leaf, self.torch.Tensor) and leaf.layout == self.torch.strided and leaf.numel():
+                found.add((str(leaf.device), int(leaf.untyped_storage().data_ptr())))
+        return found
+
     def relative_error(self, actual: Any, expected: Any) -> float:
         return nested.relative_error(actual, expected, self.torch, self._doubles)
 

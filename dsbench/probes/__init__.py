@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dsbench.probes.accuracy import measure_accuracy
 from dsbench.probes.energy import measure_energy
 from dsbench.probes.error import measure_error
 from dsbench.probes.latency import Latency
@@ -12,15 +13,18 @@ from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
 from dsbench.probes.retention import measure_retention
+from dsbench.probes.sqnr import measure_sqnr
 from dsbench.probes.utilisation import measure_utilisation
 from dsbench.records import Measurement
 
 RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
+    "accuracy": measure_accuracy,
     "error": measure_error,
     "energy": measure_energy,
     "leak": measure_leak,
     "utilisation": measure_utilisation,
     "memory": measure_memory,
+    "sqnr": measure_sqnr,
     "profile": measure_profile,
     "retention": measure_retention,
 }

@@ -13,6 +13,6 @@ def measure_error(prepared: Prepared, budget: Budget) -> Measurement:
     if answer.problem:
         return prepared.failure("error", Status.WRONG, answer.problem)
     readings = {"error": [answer.error]}
-    if prepared.workload.benchmark.candidates[prepared.case.candidate].reference is not None:
+    if prepared.declared.reference is not None:
         readings["mismatch"] = [answer.mismatch]
     return prepared.measurement("error", readings)

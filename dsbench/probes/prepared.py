@@ -10,7 +10,7 @@ from typing import Any
 from dsbench.backends import Backend
 from dsbench.ceilings import Ceilings
 from dsbench.records import Case, Measurement, Sample, Scalar, Status, Work
-from dsbench.registry import Benchmark, resolve
+from dsbench.registry import Benchmark, Candidate, resolve
 
 TIMED, BEFORE, AFTER = 0, 1, 2
 """Which inputs: those that are timed, and fresh ones to check the answer before and after timing."""
@@ -31,7 +31,8 @@ class Budget:
 
 
 class Workload:
-    """One benchmark at one point: inputs and right answers, made once and shared by its candidates."""
+    """One benchmark at one point: inputs and right answers, made once and shared by its candidates.
+    `answered` holds what a probe keeps of one candidate to hold others against, by the candidate's name."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Workload:
         self.backend = backend
         self.seed = seed
         self._ceilings = ceilings
+        self.answered: dict[str, Any] = {}
         self._inputs: dict[int, Mapping[str, Any]] = {}
         self._expected: dict[int, Any] = {}
         self._baseline: list[Any] = []
@@ -111,21 +113,43 @@ class Prepared:
     traces: Path | None = None
     _answers: dict[int, Answer] = field(default_factory=dict)
     _first: list[float] = field(default_factory=list)
+    _timed: dict[str, Any] = field(default_factory=dict)
+    _before: list[Any] = field(default_factory=list)
 
     @property
     def backend(self) -> Backend:
         return self.workload.backend
 
     @property
+    def declared(self) -> Candidate:
+        """What the benchmark says of this candidate."""
+        return self.workload.benchmark.candidates[self.case.candidate]
+
+    @property
     def call(self) -> Callable[[], Any]:
         """The call that is timed, its inputs bound."""
-        inputs, function = self.workload.inputs(TIMED), self.function
+        inputs, function = self.inputs(TIMED), self.function
         return lambda: function(**inputs)
+
+    def inputs(self, which: int) -> Mapping[str, Any]:
+        """The keyword arguments of this candidate's call: the workload's, or what it prepares of them."""
+        if self.declared.prepare is None:
+            return self.workload.inputs(which)
+        if which != TIMED:  # those are used once
+            return self._made(which)
+        if not self._timed:
+            self._timed.update(self._made(which))
+        return self._timed
+
+    def _made(self, which: int) -> Mapping[str, Any]:
+        assert self.declared.prepare is not None  # the caller's condition
+        made: Mapping[str, Any] = resolve(self.declared.prepare)(**self.workload.inputs(which))
+        return made
 
     def first_call(self) -> float:
         """Seconds of the candidate's first call in this process, which may compile; makes it if need be."""
         if not self._first:
-            self._run(self.workload.inputs(TIMED))
+            self._run(self.inputs(TIMED))
         return self._first[0]
 
     def _run(self, inputs: Mapping[str, Any]) -> Any:
@@ -146,18 +170,20 @@ class Prepared:
         workload, backend = self.workload, self.backend
         if workload.benchmark.oracle is None:
             return Answer(0.0, 0.0)
-        inputs = workload.inputs(which)
+        inputs = self.inputs(which)
         untouched = backend.copy(inputs)
         actual = self._run(inputs)
         if not backend.identical(inputs, untouched):
             workload.forget()  # other candidates get the inputs as they were
             return Answer(0.0, 0.0, "the call changed its inputs")
-        reference = workload.benchmark.candidates[self.case.candidate].reference
+        if problem := self._alias(actual, inputs, which):
+            return Answer(0.0, 0.0, problem)
+        reference = self.declared.reference
         try:
             error = backend.relative_error(actual, workload.expected(which))
             mismatch = error
             if reference is not None:
-                mismatch = backend.relative_error(actual, resolve(reference)(**inputs))
+                mismatch = backend.relative_error(actual, resolve(reference)(**workload.inputs(which)))
         except ValueError as unlike:
             return Answer(0.0, 0.0, f"the answer cannot be compared: {unlike}")
         # Written so that NaN, which compares false with everything, never passes.
@@ -165,6 +191,21 @@ class Prepared:
             bound = f"the tolerance {workload.tolerance:.3g}"
             return Answer(error, mismatch, f"relative error {mismatch:.3g} is above {bound}")
         return Answer(error, mismatch)
+
+    def _alias(self, actual: Any, inputs: Mapping[str, Any], which: int) -> str:
+        """What else lies in the answer's memory, which a caller would change with it; empty if nothing.
+
+        The first answer is held until the one after timing is there, so that memory that was given back
+        and taken again is not mistaken for a buffer that the candidate uses for all its answers.
+        """
+        buffers = self.backend.buffers
+        if buffers(actual) & buffers(inputs):
+            return "the answer shares memory with the inputs"
+        if which == BEFORE:
+            self._before.append(actual)
+        elif self._before and buffers(actual) & buffers(self._before.pop()):
+            return "the answer lies in the memory of an earlier answer, which it overwrites"
+        return ""
 
     def measurement(
         self,

@@ -50,14 +50,16 @@ class Candidate:
 
     `reference` computes in high precision what this candidate means to compute, when that is not what
     the oracle computes (an approximation); it says whether the code is right, while the oracle says
-    how good the approximation is. `memory` gives the bytes a call needs for a point, and `work`
-    replaces the benchmark's formula; both take the axes as keywords. A `quick` run leaves out a candidate
-    that is not `quick`. `leaks` is for a control: the bytes that it keeps a call, which the probe `leak` has
-    to find.
+    how good the approximation is. `prepare` makes of the inputs what the function is called with instead,
+    before anything is timed: weights in the candidate's own format, say. `memory` gives the bytes a call
+    needs for a point, and `work` replaces the benchmark's formula; both take the axes as keywords. A
+    `quick` run leaves out a candidate that is not `quick`. `leaks` is for a control: the bytes that it keeps
+    a call, which the probe `leak` has to find.
     """
 
     function: Function
     reference: Function | None = None
+    prepare: Function | None = None
     memory: Function | None = None
     work: Function | None = None
     quick: bool = True
@@ -109,8 +111,8 @@ class Benchmark:
     def asked(self, wanted: Sequence[str] = ()) -> tuple[str, ...]:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
-        names = set(wanted or self.probes) - ({"error"} if self.oracle is None else set())
-        names -= {"retention"} - set(self.probes)  # its candidates are written for it
+        names = set(wanted or self.probes) - ({"error", "sqnr"} if self.oracle is None else set())
+        names -= {"accuracy", "retention"} - set(self.probes)  # their candidates are written for them
         return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:
@@ -151,8 +153,9 @@ def benchmark(
         for probe in probes:
             if probe not in PROBES:
                 raise DeclarationError(f"{name}: unknown probe '{probe}'; {nearest(probe, PROBES)}")
-        if "error" in probes and oracle is None:
-            raise DeclarationError(f"{name}: the probe 'error' needs an oracle")
+        for probe in {"error", "sqnr"}.intersection(probes):
+            if oracle is None:
+                raise DeclarationError(f"{name}: the probe '{probe}' needs an oracle")
         full_axes = {
             axis: values if isinstance(values, Axis) else Axis(tuple(values))
             for axis, values in (axes or {}).items()

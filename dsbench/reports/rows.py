@@ -20,7 +20,7 @@ RATIO = "time / baseline"
 CAUSES = 5
 """How many cases say why their device was not busier, before the rest is left to the JSON report."""
 
-_FIRST = ("latency", "error", "roofline", "peak_memory", "throughput")
+_FIRST = ("latency", "error", "sqnr", "roofline", "peak_memory", "throughput")
 _LATENCY = METRICS["latency"]
 _SERIOUSNESS = {status: rank for rank, status in enumerate(Status)}
 

@@ -25,13 +25,15 @@ _PREFIXES = {
 def human(value: float | None, unit: str) -> str:
     """A number with its unit: ``1.23 ms``, ``4.50 GiB``, ``12.3 GFLOP/s``; for the unit ``1`` nothing
     else, with two digits where it is small (``2.1e-07``) and three where it is a ratio; a fraction as a
-    percentage for ``%``."""
+    percentage for ``%``, and with its sign in percentage points for ``pp``."""
     if value is None:
         return NOTHING
     if unit == "1":
         return f"{value:.2g}" if abs(value) < 0.5 else _three_digits(value)
     if unit == "%":
         return percent(value)
+    if unit == "pp":
+        return f"{_points(value)} pp"
     if not math.isfinite(value) or unit not in _PREFIXES:
         return f"{value:.3g} {unit}".rstrip()
     prefixes = _PREFIXES[unit]
@@ -45,8 +47,14 @@ def human(value: float | None, unit: str) -> str:
 
 def estimate(found: Estimate | None, unit: str) -> str:
     """A number with half its interval, relative to it: ``1.23 ms ±2 %``; the number alone when it has
-    no interval."""
-    return NOTHING if found is None else _with_margin(human(found.value, unit), found)
+    no interval. Percentage points come with the interval's ends."""
+    if found is None:
+        return NOTHING
+    text = human(found.value, unit)
+    if unit == "pp" and found.low is not None and found.high is not None:
+        low, high = (_points(end) for end in (found.low, found.high))
+        return f"{text} [{low}, {high}]"
+    return _with_margin(text, found)
 
 
 def ratio(found: Estimate | None) -> str:
@@ -78,6 +86,11 @@ def _with_margin(text: str, found: Estimate) -> str:
     if 0 < half < 0.001:
         return f"{text} ±<0.1 %"
     return f"{text} ±{100 * half:.1f} %" if 0 < half < 0.01 else f"{text} ±{100 * half:.0f} %"
+
+
+def _points(fraction: float) -> str:
+    text = f"{100 * abs(fraction):.2f}"
+    return f"{'' if float(text) == 0 else '+' if fraction > 0 else '−'}{text}"
 
 
 def _signed(fraction: float) -> str:
