@@ -36,6 +36,11 @@ class Metric:
         samples = measurement.readings.get(self.reading, ())
         return self.formula(measurement, samples) if samples else None
 
+    @property
+    def typical(self) -> bool:
+        """Whether it is the typical reading over rounds, which `of_many` takes of many cases at once."""
+        return self.formula is _typical
+
 
 def numbered(samples: Iterable[Sample]) -> dict[int, list[float]]:
     """The samples' values by the round's number, rounds in order."""

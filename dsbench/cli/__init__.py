@@ -9,6 +9,7 @@ import click
 
 from dsbench import __version__
 from dsbench.cli.compare import compare
+from dsbench.cli.dashboard import dashboard
 from dsbench.cli.doctor import doctor
 from dsbench.cli.exits import USAGE, of_interruption
 from dsbench.cli.gate import gate
@@ -78,5 +79,5 @@ def main() -> None:
     """
 
 
-for command in (run, list_cases, verify, compare, gate, history, report, repro, profile, doctor):
+for command in (run, list_cases, verify, compare, gate, history, dashboard, report, repro, profile, doctor):
     main.add_command(command)

@@ -1,0 +1,170 @@
+"""Building the site: what is new is read, what is old is kept, and the whole takes the old site's place."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsbench import history
+from dsbench.history import HistoryError, Row
+from dsbench.metrics import METRICS, Metric
+from dsbench.records import Case
+from dsbench.reports.site import inputs
+from dsbench.reports.site.changed import changes
+from dsbench.reports.site.files import CaseFiles, case_id, line_of, link, number_of, run_file, script
+from dsbench.reports.site.inputs import Manifest, Stored, stored
+from dsbench.reports.site.landing import place_json
+from dsbench.reports.site.machines import machine_json
+from dsbench.reports.site.pages import write_pages
+from dsbench.reports.site.runs import Habits, Newest, runs_json
+
+
+class SiteError(Exception):
+    """A site cannot be built; one line that says why and what to do."""
+
+
+class EmptyError(SiteError):
+    """Nothing is recorded."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was done: runs in the site, of which so many were read, and a line for each file that could not
+    be."""
+
+    path: Path
+    runs: int
+    read: int
+    problems: list[str]
+
+
+def build(results: Path, site: Path, metrics: Mapping[str, Metric] = METRICS) -> Built:
+    """Makes the site of everything recorded, or brings it up to date.
+
+    Args:
+        results: the folder of the history.
+        site: the folder of the site, replaced as a whole when the new one is complete.
+        metrics: those that are shown.
+
+    Raises:
+        EmptyError: nothing is recorded.
+        SiteError: the folder holds something else.
+        OSError: it cannot be written.
+    """
+    site = site.resolve()
+    if site.exists() and any(site.iterdir()) and not (site / inputs.MANIFEST).is_file():
+        raise SiteError(f"{site} holds other files than a dashboard: choose a folder of its own")
+    site.parent.mkdir(parents=True, exist_ok=True)
+    collecting = gc.isenabled()
+    gc.disable()  # nothing here is cyclic, and looking for cycles among millions of rows costs a third
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{site.name}-", dir=site.parent) as folder:
+            stage = Path(folder, "site")
+            built = _Build(results, site, stage, metrics).make()
+            if site.exists():
+                site.replace(Path(folder, "old"))
+            stage.replace(site)
+            return built
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _Build:
+    def __init__(self, results: Path, site: Path, stage: Path, metrics: Mapping[str, Metric]) -> None:
+        self.results, self.site, self.stage, self.metrics = results, site, stage, metrics
+        primary = [metric.name for metric in metrics.values() if metric.primary]
+        self.index = {name: number for number, name in enumerate(primary)}
+        self.manifest = Manifest.read(site, inputs.made_by(primary))
+        self.files = CaseFiles(site if self.manifest.runs else None, stage)
+        self.problems: list[str] = []
+        self.ids: dict[Case, str] = {}
+        self.lines: dict[str, list[str]] = {}
+        self.newest: dict[str, Newest] = {}
+        (stage / "data" / "run").mkdir(parents=True)
+
+    def make(self) -> Built:
+        found = inputs.difference(self.results, self.manifest)
+        runs = list(found.kept)
+        for run in runs:
+            name = f"data/run/{run.number}.js"
+            link(self.site / name, self.stage / name)
+        free = 1 + max((run.number for run in self.manifest.runs), default=0)
+        for key, path in found.fresh.items():
+            one = self._read(key, path, free)
+            if one is not None:
+                runs.append(one)
+                free += 1
+        if not runs:
+            told = self.problems[0] if self.problems else f"nothing is recorded under {self.results}"
+            raise EmptyError(f"{told}: a full `dsbench run` of a clean commit records it")
+        self._cases(found.gone)
+        runs.sort(key=lambda run: (run.time, run.number))
+        self.manifest.runs = runs
+        self._pages(runs)
+        self.manifest.write(self.stage)
+        return Built(self.site, len(runs), len(found.fresh), self.problems)
+
+    def _read(self, key: str, path: Path, number: int) -> Stored | None:
+        try:
+            content = path.read_bytes()
+            modified = path.stat().st_mtime_ns
+            found = history.numbers(path, content, self.metrics)
+        except (HistoryError, OSError) as error:
+            self.problems.append(str(error))
+            return None
+        by_case: dict[Case, list[Row]] = {}
+        for row in found.rows:
+            by_case.setdefault(row.case, []).append(row)
+        ids = {case: self.ids.get(case) or self.ids.setdefault(case, case_id(case)) for case in by_case}
+        (self.stage / f"data/run/{number}.js").write_bytes(run_file(number, found, self.index, ids))
+        for case, rows in by_case.items():
+            self.lines.setdefault(ids[case], []).append(line_of(number, rows, self.index))
+            self.newest.setdefault(ids[case], Newest(case)).see(found.run)
+        return stored(key, number, content, modified, found)
+
+    def _cases(self, gone: frozenset[int]) -> None:
+        """Writes the files of the cases that a new run or a dropped one touches, and keeps the others."""
+        for identity in dict.fromkeys((*self.files.known(), *self.lines)):
+            if not gone and identity not in self.lines:
+                self.files.keep(identity)
+                continue
+            header, old = self.files.read(identity)
+            if gone:
+                old = [line for line in old if number_of(line) not in gone]
+            whole = [*old, *self.lines.get(identity, ())]
+            if not whole:
+                self.manifest.cases.pop(identity, None)
+                continue
+            if identity in self.newest:
+                header = self.newest[identity].header(header)
+            self.files.write(identity, header, whole)
+            parts = ("name", "suite", "benchmark", "candidate", "at")
+            self.manifest.cases[identity] = [header[part] for part in parts]
+
+    def _pages(self, runs: Sequence[Stored]) -> None:
+        places: dict[tuple[str, str, str], list[Stored]] = {}
+        for run in runs:
+            places.setdefault(run.place, []).append(run)
+        order = sorted(places)
+        landing, machines = [], []
+        for here in (places[place] for place in order):
+            habit = Habits(self.files, here, self.index)
+            found = changes(self.results, here, self.manifest.green, habit)
+            landing.append(place_json(found, here, self.files, self.index, self.metrics))
+            newest = history.read(self.results / f"{here[-1].key}.jsonl")
+            machines.append(machine_json(self.results, newest, here))
+        cases = [[identity, *parts] for identity, parts in self.manifest.cases.items()]
+        shown = {
+            "changes": {"built": time.time(), "places": landing},
+            "machines": machines,
+            "cases": sorted(cases, key=lambda row: row[1]),
+            "runs": runs_json(runs, [self.metrics[name] for name in self.index]),
+        }
+        for name, content in shown.items():
+            (self.stage / f"data/{name}.js").write_text(script(name, content), encoding="utf-8")
+        write_pages(self.stage)
