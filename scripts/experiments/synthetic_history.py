@@ -27,6 +27,8 @@ FIRST = 1_700_000_000
 
 @dataclass(frozen=True)
 class Size:
+    """How long a history is, of how much."""
+
     commits: int
     benchmarks: int
     points: int
@@ -103,7 +105,9 @@ class _Machine:
         commit, when = self.commits[number], FIRST + 3600.0 * number
         environment = Environment(
             machine=self.name,
-            device=Device("cpu", "Made-up device", driver=f"550.{number // 100}", versions={"torch": "2.13.0"}),
+            device=Device(
+                "cpu", "Made-up device", driver=f"550.{number // 100}", versions={"torch": "2.13.0"}
+            ),
             os="Linux 6.1",
             cpu="Made-up processor",
             cores=2,
@@ -145,7 +149,10 @@ class _Machine:
             wide = [of_rounds([[value] for value in values], confidence=0.99) for values in samples]
             new |= {"result": [found.value for found in wide], "samples": samples}
             new |= {"stats_ci_99_a": [w.low for w in wide], "stats_ci_99_b": [w.high for w in wide]}
-            new |= {"stats_q_25": [sorted(v)[0] for v in samples], "stats_q_75": [sorted(v)[-1] for v in samples]}
+            new |= {
+                "stats_q_25": [sorted(v)[0] for v in samples],
+                "stats_q_75": [sorted(v)[-1] for v in samples],
+            }
             results[name] = [new[column] for column in columns[: len(row)]]
         facts = {"commit_hash": run.environment.commit, "date": int(run.started * 1000)}
         return {**first, **facts, "results": results}

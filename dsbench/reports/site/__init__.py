@@ -13,6 +13,6 @@ Data lie in scripts that hand themselves over, since a page opened as a file may
 of a run are appended to the files of its cases, so that a new commit costs little however long the past.
 """
 
-from dsbench.reports.site.build import Built, EmptyError, SiteError, build
+from dsbench.reports.site.building import Built, EmptyError, SiteError, build
 
 __all__ = ["Built", "EmptyError", "SiteError", "build"]

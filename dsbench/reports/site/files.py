@@ -47,28 +47,30 @@ class Point(NamedTuple):
     ended: list[list[str]]
 
 
-def line_of(number: int, rows: Sequence[Row], index: Mapping[str, int]) -> str:
-    """The line of a run in a case's file."""
-    ended = [[row.probe, row.status, text(row.reason)] for row in rows if row.status != "ok"]
-    numbers = ",".join(_numbers(row, index) for row in rows if row.metrics)
-    return f"P({number},{rows[0].case.version},[{numbers}],{json.dumps(ended) if ended else '[]'});\n"
+def line_of(number: int, rows: Sequence[tuple[Row, str]]) -> str:
+    """The line of a run in a case's file, from its measurements with `numbers_of` each."""
+    flat = ",".join([numbers for _, numbers in rows if numbers])
+    ended = [[row.probe, row.status, text(row.reason)] for row, _ in rows if row.status != "ok"]
+    return f"P({number},{rows[0][0].case.version},[{flat}],{json.dumps(ended) if ended else '[]'});\n"
 
 
-def _numbers(row: Row, index: Mapping[str, int]) -> str:
-    return ",".join(
-        f"{index[name]},{_number(value)},{_number(low)},{_number(high)}"
-        for name, value, low, high in row.metrics
-    )
+def numbers_of(row: Row, index: Mapping[str, int]) -> str:
+    """The metrics of a measurement: number, value, low and high of each, one after the other."""
+    return ",".join([_number(index[name], value, low, high) for name, value, low, high in row.metrics])
 
 
-def _number(value: float | None) -> str:
-    # Neither NaN nor infinity is a word of JSON or of JavaScript.
-    return "null" if value is None or value - value != 0 else f"{value:.5g}"
+def _number(metric: int, value: float, low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        found = f"{metric},{value:.5g},{low:.5g},{high:.5g}"
+        if "n" not in found:  # neither NaN nor infinity is a word of JSON or of JavaScript
+            return found
+    ends = ["null" if end is None or end - end != 0 else f"{end:.5g}" for end in (value, low, high)]
+    return f"{metric},{','.join(ends)}"
 
 
 def point_of(line: str) -> Point:
     """Reads `line_of` back."""
-    run, version, flat, ended = json.loads(f"[{line[2:-2]}]")
+    run, version, flat, ended = json.loads(f"[{line[2 : line.rindex(')')]}]")
     metrics = {flat[at]: (flat[at + 1], flat[at + 2], flat[at + 3]) for at in range(0, len(flat), 4)}
     return Point(run, version, metrics, ended)
 
@@ -78,14 +80,14 @@ def number_of(line: str) -> int:
     return int(line[2 : line.index(",")])
 
 
-def run_file(number: int, found: Numbers, index: Mapping[str, int], ids: Mapping[Case, str]) -> bytes:
-    """A run's file: its header, then of each measurement its case, its numbers and its line as recorded."""
-    parts = [b"R(%d,%b);\n" % (number, found.header)]
-    parts += [
-        b'M("%b",[%b],%b);\n' % (ids[row.case].encode(), _numbers(row, index).encode(), row.line)
-        for row in found.rows
-    ]
-    return b"".join(parts)
+def run_head(number: int, found: Numbers) -> bytes:
+    """The head of a run's file: its header as recorded."""
+    return b"R(%d,%b);\n" % (number, found.header)
+
+
+def run_line(identity: str, numbers: str, row: Row) -> bytes:
+    """The line of a measurement in a run's file: its case, its numbers and its line as recorded."""
+    return f'M("{identity}",[{numbers}],'.encode() + row.line + b");\n"
 
 
 class CaseFiles:
@@ -116,9 +118,7 @@ class CaseFiles:
         """What a case's file says of some runs, by number."""
         wanted = set(runs)
         return {
-            number_of(line): point_of(line)
-            for line in self.read(identity)[1]
-            if line.startswith("P(") and number_of(line) in wanted
+            number_of(line): point_of(line) for line in self.read(identity)[1] if number_of(line) in wanted
         }
 
     def write(self, identity: str, header: Mapping[str, Any], lines: Iterable[str]) -> None:

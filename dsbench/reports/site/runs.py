@@ -70,27 +70,28 @@ def place_key(machine: str, environment: str, device: str) -> str:
     return text(f"{machine}/{environment}/{device}")
 
 
-class Newest:
-    """A case, and by place the newest run that measured it."""
+Place = tuple[str, str, str]
+"""Machine, environment's name and device."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self._runs: dict[tuple[str, str, str], Run] = {}
 
-    def see(self, run: Run) -> None:
-        """Remembers a run if it is the newest of its place."""
-        where = run.environment
-        place = (where.machine, where.name, where.device.name)
-        old = self._runs.get(place)
-        if old is None or (old.environment.commit_time or 0) <= (where.commit_time or 0):
-            self._runs[place] = run
+def place_of(run: Run) -> Place:
+    """What a run shares its series with."""
+    return (run.environment.machine, run.environment.name, run.environment.device.name)
+
+
+class Touched:
+    """A case that a new run measured: its new lines, and by place the newest of the new runs."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        self.lines: list[str] = []
+        self.newest: dict[Place, tuple[Run, Case]] = {}
 
     def header(self, old: Mapping[str, Any]) -> dict[str, Any]:
         """The head of the case's file: its names, and by place when it was measured last and the command
         that repeats it; `old` is the head that it had."""
-        case = self.case
         commands = dict(old.get("commands", {}))
-        for place, run in self._runs.items():
+        for place, (run, case) in self.newest.items():
             key, when = place_key(*place), run.environment.commit_time or 0.0
             if key not in commands or commands[key][0] <= when:
                 commands[key] = [when, text(command_line(run, case), 2000)]
@@ -109,15 +110,36 @@ def _scalar(value: object) -> object:
     return value if isinstance(value, (int, float)) else text(str(value))
 
 
+def see_newest(read: Sequence[tuple[Run, Mapping[str, Case]]], touched: Mapping[str, Touched]) -> None:
+    """Finds by place the newest run of each case.
+
+    Args:
+        read: runs with the cases that they measured, by name.
+        touched: those cases.
+    """
+    seen: dict[Place, set[str]] = {}
+    for run, cases in sorted(read, key=lambda row: row[0].environment.commit_time or 0.0, reverse=True):
+        place = place_of(run)
+        already = seen.setdefault(place, set())
+        for name in cases.keys() - already:
+            touched[name].newest[place] = (run, cases[name])
+        already |= cases.keys()
+
+
+HABIT = 100
+"""Newest runs from which it is told how far a series usually moves."""
+
+
 class Habits:
     """The earlier values of a place's series, read from the files of its cases."""
 
     def __init__(self, files: CaseFiles, runs: Sequence[Stored], index: Mapping[str, int]) -> None:
-        self._files, self._runs, self._index = files, runs, index
+        self._files, self._index = files, index
+        self._numbers = [run.number for run in runs[-HABIT - 1 : -1]]
 
     def __call__(self, case: Case, metric: str) -> list[float]:
         """The values of a metric of a case (of this version) before the newest run, oldest first."""
         number = self._index[metric]
-        points = self._files.points(case_id(case), (run.number for run in self._runs[:-1]))
-        found = [points[run.number] for run in self._runs[:-1] if run.number in points]
+        points = self._files.points(case_id(case), self._numbers)
+        found = [points[run] for run in self._numbers if run in points]
         return [p.metrics[number][0] for p in found if p.version == case.version and number in p.metrics]

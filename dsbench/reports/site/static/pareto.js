@@ -35,7 +35,7 @@ page(async (current) => {
 
 /* Which colour and mark is which candidate, once for all figures. */
 function key(names) {
-  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, svg("svg", { width: 12, height: 12, "aria-hidden": "true" }, svg("circle", { cx: 6, cy: 6, r: 5, fill: colour(i) })), " ", isolated(name))));
+  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, glyph(i), " ", isolated(name))));
 }
 
 /* Those that no other one beats on both; of equals all. */

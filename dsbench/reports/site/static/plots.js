@@ -10,6 +10,15 @@ const DASHES = ["solid", "dash", "dot", "dashdot"];
 const colour = (index) => PALETTE[index % PALETTE.length];
 const symbol = (index) => SYMBOLS[(index + Math.floor(index / PALETTE.length)) % SYMBOLS.length];
 const dash = (index) => DASHES[Math.floor(index / PALETTE.length) % DASHES.length];
+/* A series' symbol as a small picture, for a legend. */
+function glyph(index) {
+  const shapes = {
+    circle: "M6 1a5 5 0 1 0 .01 0z", square: "M2 2h8v8h-8z", diamond: "M6 0l6 6-6 6-6-6z", "triangle-up": "M6 1l5 9h-10z", cross: "M4 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
+    star: "M6 0l1.8 4 4.2.4-3.2 2.9 1 4.2-3.8-2.3-3.8 2.3 1-4.2-3.2-2.9 4.2-.4z", pentagon: "M6 0l6 4.5-2.3 7h-7.4l-2.3-7z", "triangle-down": "M6 11l5-9h-10z",
+  };
+  return svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true" }, svg("path", { d: shapes[symbol(index)], fill: colour(index) }));
+}
+
 const faint = (hex) => `${hex}33`;
 
 /* plotly reads a little HTML, links among it, in everything that it writes. */
@@ -93,7 +102,9 @@ function logTicks(low, high, base) {
     ticks = [];
     for (let at = first - 1; at <= last; at += 1) ticks.push(10 ** at, 2 * 10 ** at, 5 * 10 ** at);
   }
-  return ticks.filter((tick) => tick >= low && tick <= high);
+  ticks = ticks.filter((tick) => tick >= low && tick <= high);
+  const room = innerWidth < 640 ? 4 : 8;
+  return ticks.filter((_, i) => i % Math.ceil(ticks.length / room) === 0);
 }
 
 function linearTicks(low, high, unit) {

@@ -10,17 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsbench import history
-from dsbench.history import HistoryError, Row
+from dsbench.history import Cases, HistoryError, Row
 from dsbench.metrics import METRICS, Metric
-from dsbench.records import Case
+from dsbench.records import Case, Run
 from dsbench.reports.site import inputs
 from dsbench.reports.site.changed import changes
-from dsbench.reports.site.files import CaseFiles, case_id, line_of, link, number_of, run_file, script
+from dsbench.reports.site.files import (
+    CaseFiles,
+    case_id,
+    line_of,
+    link,
+    number_of,
+    numbers_of,
+    run_head,
+    run_line,
+    script,
+)
 from dsbench.reports.site.inputs import Manifest, Stored, stored
 from dsbench.reports.site.landing import place_json
 from dsbench.reports.site.machines import machine_json
 from dsbench.reports.site.pages import write_pages
-from dsbench.reports.site.runs import Habits, Newest, runs_json
+from dsbench.reports.site.runs import Habits, Touched, runs_json, see_newest
 
 
 class SiteError(Exception):
@@ -82,9 +92,9 @@ class _Build:
         self.manifest = Manifest.read(site, inputs.made_by(primary))
         self.files = CaseFiles(site if self.manifest.runs else None, stage)
         self.problems: list[str] = []
-        self.ids: dict[Case, str] = {}
-        self.lines: dict[str, list[str]] = {}
-        self.newest: dict[str, Newest] = {}
+        self.cases: Cases = {}
+        self.known: dict[str, Touched] = {}
+        self.read: list[tuple[Run, dict[str, Case]]] = []
         (stage / "data" / "run").mkdir(parents=True)
 
     def make(self) -> Built:
@@ -113,35 +123,44 @@ class _Build:
         try:
             content = path.read_bytes()
             modified = path.stat().st_mtime_ns
-            found = history.numbers(path, content, self.metrics)
+            found = history.numbers(path, content, self.metrics, self.cases)
         except (HistoryError, OSError) as error:
             self.problems.append(str(error))
             return None
-        by_case: dict[Case, list[Row]] = {}
+        whole = [run_head(number, found)]
+        by_case: dict[str, list[tuple[Row, str]]] = {}
         for row in found.rows:
-            by_case.setdefault(row.case, []).append(row)
-        ids = {case: self.ids.get(case) or self.ids.setdefault(case, case_id(case)) for case in by_case}
-        (self.stage / f"data/run/{number}.js").write_bytes(run_file(number, found, self.index, ids))
-        for case, rows in by_case.items():
-            self.lines.setdefault(ids[case], []).append(line_of(number, rows, self.index))
-            self.newest.setdefault(ids[case], Newest(case)).see(found.run)
-        return stored(key, number, content, modified, found)
+            known = self.known.get(row.name) or self._meet(row)
+            flat = numbers_of(row, self.index)
+            whole.append(run_line(known.identity, flat, row))
+            by_case.setdefault(row.name, []).append((row, flat))
+        (self.stage / f"data/run/{number}.js").write_bytes(b"".join(whole))
+        for name, rows in by_case.items():
+            self.known[name].lines.append(line_of(number, rows))
+        self.read.append((found.run, {name: rows[0][0].case for name, rows in by_case.items()}))
+        return stored(key, number, content, modified, found, len(by_case))
+
+    def _meet(self, row: Row) -> Touched:
+        return self.known.setdefault(row.name, Touched(case_id(row.case)))
 
     def _cases(self, gone: frozenset[int]) -> None:
         """Writes the files of the cases that a new run or a dropped one touches, and keeps the others."""
-        for identity in dict.fromkeys((*self.files.known(), *self.lines)):
-            if not gone and identity not in self.lines:
+        see_newest(self.read, self.known)
+        touched = {one.identity: one for one in self.known.values()}
+        for identity in dict.fromkeys((*self.files.known(), *touched)):
+            new = touched.get(identity)
+            if not gone and new is None:
                 self.files.keep(identity)
                 continue
             header, old = self.files.read(identity)
             if gone:
                 old = [line for line in old if number_of(line) not in gone]
-            whole = [*old, *self.lines.get(identity, ())]
+            whole = [*old, *(new.lines if new else ())]
             if not whole:
                 self.manifest.cases.pop(identity, None)
                 continue
-            if identity in self.newest:
-                header = self.newest[identity].header(header)
+            if new is not None:
+                header = new.header(header)
             self.files.write(identity, header, whole)
             parts = ("name", "suite", "benchmark", "candidate", "at")
             self.manifest.cases[identity] = [header[part] for part in parts]
