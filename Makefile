@@ -22,9 +22,8 @@ fix: $(READY)  ## mend what can be mended by machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-dashboard: $(READY)  ## the newest run as one HTML page
-	$(BIN)/dsbench report --format html -o .dsbench/report.html
-	@echo ".dsbench/report.html"
+dashboard: $(READY)  ## pages on everything recorded, for a browser
+	$(BIN)/dsbench dashboard build
 
 wheel: $(READY)  ## the package, in dist/
 	$(BIN)/python -m build --wheel

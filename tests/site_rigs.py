@@ -1,4 +1,5 @@
-"""A recorded history for tests of the dashboard: two machines, a step, failures, a leak, a load, hostile names."""
+"""A recorded history for tests of the dashboard: two machines, a step, failures, a leak, a load, hostile
+names."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def environment(number: int, machine: str, **changes: object) -> object:
     return an_environment(**{**fields, "commit_time": FIRST + 86400 * number, **changes})
 
 
-def a_night(number: int, machine: str = "m1", *, factor: float = 1.0, extra: Iterable[Measurement] = ()) -> Run:
+def a_night(
+    number: int, machine: str = "m1", *, factor: float = 1.0, extra: Iterable[Measurement] = ()
+) -> Run:
     """What a machine measured at one commit: three candidates at two lengths."""
     found: list[Measurement] = []
     for N in (1024, 4096):
@@ -57,7 +60,9 @@ def a_night(number: int, machine: str = "m1", *, factor: float = 1.0, extra: Ite
         for name, seconds, error in (("math", 1e-3, 2e-7), ("flash", 3e-4, 1e-3), ("topk", 2e-4, 5e-2)):
             case = a_case(name, N=N)
             size = seconds * (N / 1024) * (factor if name == "flash" else 1.0)
-            found.append(measured(case, "latency", {"latency": around(size)}, work, mark="waited 3 % of the time"))
+            found.append(
+                measured(case, "latency", {"latency": around(size)}, work, mark="waited 3 % of the time")
+            )
             found.append(measured(case, "error", {"error": [[error]]}))
             found.append(measured(case, "memory", {"peak_memory": [[4.0 * N * N]]}))
     return a_run(
@@ -107,7 +112,9 @@ def of_hostile_names() -> list[Measurement]:
     for text in WRITABLE:
         case = Case(text, text, text, ((text, text), ("__proto__", 1)))
         found.append(measured(case, "latency", {"latency": around(1e-3)}, unstable=text, mark=text))
-        found.append(failed(replace(case, candidate=f"{text}2"), "latency", Status.CRASHED, text, detail=text))
+        found.append(
+            failed(replace(case, candidate=f"{text}2"), "latency", Status.CRASHED, text, detail=text)
+        )
     return found
 
 
@@ -125,7 +132,10 @@ def a_history(results: Path) -> None:
 
 
 def _before() -> list[Measurement]:
-    return [measured(a_case(name, "moe", "route"), "latency", {"latency": around(1e-4)}) for name in ("scan", "sort")]
+    return [
+        measured(a_case(name, "moe", "route"), "latency", {"latency": around(1e-4)})
+        for name in ("scan", "sort")
+    ]
 
 
 def _last_night() -> list[Measurement]:

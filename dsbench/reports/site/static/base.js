@@ -106,6 +106,7 @@ function page(draw) {
       lead(error.message);
       console.error(error);
     }
+    performance.mark("ready");
     document.body.dataset.ready = String(mine);
   };
   addEventListener("hashchange", again);

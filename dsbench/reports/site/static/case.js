@@ -68,7 +68,7 @@ async function draw(place, found, places, series, all) {
   const [marks, height] = [70, 210 * metrics.length + 110];
   const share = (1 - marks / height) / metrics.length;
   const layout = { height, dragmode: "pan", xaxis: { range, ...commitTicks(all, range), anchor: "y", domain: [0, 1] },
-    yaxis: { domain: [0, marks / height - 0.03], fixedrange: true, range: [-0.6, 1.6], tickvals: [0, 1], ticktext: ["changes", "environment"], showgrid: false }, annotations: [] };
+    yaxis: { domain: [0, marks / height - 0.03], fixedrange: true, range: [-0.6, 1.6], tickvals: [0, 1], ticktext: ["change points", "environment"], showgrid: false }, annotations: [] };
   const drawing = { found, places, series, metrics, all, layout };
   metrics.forEach((metric, i) => {
     const top = 1 - i * share;
