@@ -39,16 +39,18 @@ LONG = 10_000
 FRAMES = """async () => {
   const place = document.getElementById("history");
   const box = place.querySelector(".drag").getBoundingClientRect();
-  const at = (x) => ({ bubbles: true, clientX: x, clientY: box.y + box.height / 2, button: 0, buttons: 1, view: window });
+  const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  const event = (kind, x) => new MouseEvent(kind,
+    { bubbles: true, clientX: middle.x + x, clientY: middle.y, buttons: 1, view: window });
   const next = () => new Promise((done) => requestAnimationFrame(done));
-  place.querySelector(".drag").dispatchEvent(new MouseEvent("mousedown", at(box.x + box.width / 2)));
+  place.querySelector(".drag").dispatchEvent(event("mousedown", 0));
   const began = performance.now();
   for (let frame = 0; frame < 60; frame += 1) {
-    document.querySelector(".dragcover")?.dispatchEvent(new MouseEvent("mousemove", at(box.x + box.width / 2 + 4 * frame)));
+    document.querySelector(".dragcover").dispatchEvent(event("mousemove", 4 * frame));
     await next();
   }
   const took = performance.now() - began;
-  document.querySelector(".dragcover")?.dispatchEvent(new MouseEvent("mouseup", at(box.x + box.width / 2 + 240)));
+  document.querySelector(".dragcover").dispatchEvent(event("mouseup", 240));
   return 60000 / took;
 }"""
 

@@ -177,6 +177,9 @@ class _Build:
             landing.append(place_json(found, here, self.files, self.index, self.metrics))
             newest = history.read(self.results / f"{here[-1].key}.jsonl")
             machines.append(machine_json(self.results, newest, here))
+        alive = {run.digest for run in runs}
+        green = self.manifest.green
+        self.manifest.green = {key: green[key] for key in green if key.partition(" ")[0] in alive}
         cases = [[identity, *parts] for identity, parts in self.manifest.cases.items()]
         shown = {
             "changes": {"built": time.time(), "places": landing},

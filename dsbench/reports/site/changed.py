@@ -13,9 +13,12 @@ from dsbench.gate import Outcome, Policy, Verdict, judge, usual_change
 from dsbench.records import Case, Run
 from dsbench.reports.site.inputs import Stored
 
-WINDOW = 10
-"""How many earlier runs of a place are looked at: for the last green one, and for what each case gave when it
-last had numbers. Looking at all would cost more with every run, and an older alarm is no news."""
+FEWEST, MOST = 10, 100
+"""Earlier runs of a place that are looked at for green ones, at least and at most."""
+
+BUDGET = 20_000
+"""Measurements of earlier runs that are judged when nothing is known of them yet: what a first build may take
+for this. Later ones remember."""
 
 RED = frozenset((Outcome.MISSING, Outcome.BROKEN, Outcome.UNBUILT, Outcome.WORSE))
 MOVED = frozenset((Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE))
@@ -26,35 +29,40 @@ Habit = Callable[[Case, str], Sequence[float]]
 
 @dataclass(frozen=True)
 class Changes:
-    """The newest run of a place against its last green one; `green` is None when none in the window was,
-    and `against` is what it was held against then, None for the first run of a place."""
+    """The newest run of a place held against its last green one; `green` is None for the first run."""
 
     newest: Stored
     green: Stored | None
-    against: Stored | None
     verdicts: list[Verdict]
 
 
 def changes(results: Path, runs: Sequence[Stored], known: dict[str, bool], habit: Habit) -> Changes:
     """Judges the newest of a place's runs.
 
+    A run is green when nothing in it is missing, broken or worse than in the green runs before it, so that a
+    slow-down stays one until it is mended. The oldest that is looked at has nothing to be held against.
+
     Args:
         results: the folder of the history.
         runs: the place's runs, by the time of their commits.
-        known: whether runs are green, by their key and the one before; what is found out is added.
+        known: whether runs are green, by their content and that of the green one before; what is found out
+            is added.
         habit: earlier values of a series, for how far it usually moves.
 
     Raises:
         HistoryError: a side-car can no longer be read.
         OSError: it cannot be opened.
     """
-    window = runs[-WINDOW - 1 :]
-    reader = _Reader(results)
-    newest = window[-1]
-    green = _last_green(window[:-1], known, reader, habit)
-    past = window[: window.index(green) + 1] if green else window[:-1]
-    verdicts = _judged(reader, newest, past, habit)
-    return Changes(newest, green, green or (window[-2] if len(window) > 1 else None), verdicts)
+    newest, reader = runs[-1], _Reader(results)
+    window = max(FEWEST, min(MOST, BUDGET // max(newest.measurements, 1)))
+    green: list[Stored] = []
+    for run in runs[-window - 1 : -1]:
+        key = f"{run.digest} after {green[-1].digest}" if green else ""
+        if key and key not in known:
+            known[key] = is_green(_judged(reader, run, green, habit))
+        if not key or known[key]:
+            green.append(run)
+    return Changes(newest, green[-1] if green else None, _judged(reader, newest, green, habit))
 
 
 def is_green(verdicts: Sequence[Verdict]) -> bool:
@@ -73,22 +81,9 @@ class _Reader:
         return self._read[run.key]
 
 
-def _last_green(
-    earlier: Sequence[Stored], known: dict[str, bool], reader: _Reader, habit: Habit
-) -> Stored | None:
-    for place in range(len(earlier) - 1, -1, -1):
-        run, past = earlier[place], earlier[:place]
-        key = f"{run.digest} after {past[-1].digest}" if past else run.digest
-        if key not in known:
-            known[key] = not past or is_green(_judged(reader, run, past, habit))
-        if known[key]:
-            return run
-    return None
-
-
 def _judged(reader: _Reader, new: Stored, past: Sequence[Stored], habit: Habit) -> list[Verdict]:
     run = reader(new)
-    before = expected(last_good(reader(old) for old in past[-WINDOW:]), run)
+    before = expected(last_good(reader(old) for old in past[-FEWEST:]), run)
     policy = Policy()
     first = judge(run.measurements, before, policy)
     # How far a series usually moves can only hold an alarm back, so it is looked up for alarms alone.

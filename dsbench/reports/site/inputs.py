@@ -39,6 +39,7 @@ class Stored:
     started: float
     environment: dict[str, Any]
     cases: int
+    measurements: int
     noise: float | None
     samples: int
     disturbed: dict[str, int]
@@ -158,6 +159,7 @@ def stored(key: str, number: int, content: bytes, modified: int, found: Numbers,
         started=found.run.started,
         environment=found.run.environment.to_json(),
         cases=cases,
+        measurements=len(found.rows),
         noise=float(f"{median(widths):.4g}") if widths else None,
         samples=found.samples,
         disturbed=dict(found.disturbed),

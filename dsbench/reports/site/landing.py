@@ -32,7 +32,6 @@ def place_json(
     rows = [_row(verdict, found, recent, files, index, metrics) for verdict in shown]
     return {
         "newest": found.newest.number,
-        "against": found.against and found.against.number,
         "green": found.green and found.green.number,
         "red": not is_green(found.verdicts),
         "counts": {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
@@ -94,9 +93,9 @@ def _range(
 ) -> tuple[Stored | None, Stored]:
     """The runs between which a metric moved: the first since the last green one from which on it stayed
     beyond the threshold, and the run before that."""
-    if found.against is None or verdict.outcome is Outcome.NEW:
+    if found.green is None or verdict.outcome is Outcome.NEW:
         return None, found.newest
-    since = [run for run in recent if found.against.time <= run.time]
+    since = [run for run in recent if found.green.time <= run.time]
     first = len(since) - 1
     if verdict.outcome in MOVED and verdict.before is not None and verdict.change is not None and since:
         sign = 1 if verdict.change.value > 0 else -1
@@ -105,7 +104,7 @@ def _range(
             if value is None or sign * (value / verdict.before.value - 1) < verdict.threshold:
                 break
             first -= 1
-    return (since[first - 1], since[first]) if first > 0 else (found.against, found.newest)
+    return (since[first - 1], since[first]) if first > 0 else (found.green, found.newest)
 
 
 def _value(point: Point | None, metric: int | None) -> float | None:

@@ -26,7 +26,10 @@ def machine_json(results: Path, run: Run, runs: Sequence[Stored]) -> dict[str, A
         run: the newest run of the place.
         runs: all of them, by the time of their commits.
     """
+    planned = {name: order for order, name in enumerate(run.planned)}
     timed = [m for m in run.measurements if m.readings.get(LATENCY.reading)]
+    timed.sort(key=lambda m: planned.get(m.case.name, len(planned)))
+    places = _candidates(run, planned)
     spread = [found for m in timed if (found := _between(m)) is not None]
     rounds = max((len(by_round(m.readings[LATENCY.reading])) for m in timed), default=0)
     between = median(spread) if spread else None
@@ -38,7 +41,7 @@ def machine_json(results: Path, run: Run, runs: Sequence[Stored]) -> dict[str, A
         "between": between,
         "smallest": None if between is None else smallest_change(between, rounds, paired=False),
         "ceilings": _ceilings(results, run),
-        "roofline": [point for m in timed if (point := _place(m)) is not None],
+        "roofline": [point for m in timed if (point := _place(m, places)) is not None],
         "over_time": [[one.number, one.noise, sum(one.disturbed.values()), one.samples] for one in runs],
         "causes": {text(cause): count for cause, count in runs[-1].disturbed.items()},
         "device": text(where.device.name),
@@ -53,8 +56,22 @@ def _between(measurement: Measurement) -> float | None:
     return stdev(map(math.log, medians))
 
 
-def _place(measurement: Measurement) -> list[Any] | None:
-    """A case on the roofline: operations a byte, operations a second, share of the binding ceiling."""
+def _candidates(run: Run, planned: Mapping[str, int]) -> dict[tuple[str, str, str], int]:
+    """Each candidate's place in its benchmark, which its colour comes from."""
+    places: dict[tuple[str, str, str], int] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for m in sorted(run.measurements, key=lambda m: planned.get(m.case.name, len(planned))):
+        benchmark = (m.case.suite, m.case.benchmark)
+        key = (*benchmark, m.case.candidate)
+        if key not in places:
+            places[key] = counts.get(benchmark, 0)
+            counts[benchmark] = places[key] + 1
+    return places
+
+
+def _place(measurement: Measurement, places: Mapping[tuple[str, str, str], int]) -> list[Any] | None:
+    """A case on the roofline: operations a byte, operations a second, share of the binding ceiling, and its
+    candidate's place in its benchmark."""
     work, latency = measurement.work, LATENCY.of(measurement)
     if not work.flops or not work.bytes or latency is None or latency.value <= 0:
         return None
@@ -69,6 +86,7 @@ def _place(measurement: Measurement) -> list[Any] | None:
         work.flops / latency.value,
         reached and reached.value,
         work.bound,
+        places[case.suite, case.benchmark, case.candidate],
     ]
 
 

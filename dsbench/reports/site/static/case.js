@@ -4,11 +4,11 @@
 const MANY = 150; // points from which on intervals are drawn as a band
 
 page(async (current) => {
-  const [all, cases] = await Promise.all([runs(), load("cases")]);
+  const [all, cases, changes] = await Promise.all([runs(), load("cases"), load("changes")]);
   const id = state.get("case");
   if (!id) return overview(cases);
   if (!cases.some(([known]) => known === id)) throw new Error("There is no such case in this site; search another with the key /.");
-  const found = await load(`case/${id}`);
+  const found = { ...(await load(`case/${id}`)), moved: movesOf(id, changes) };
   if (!current()) return;
   document.title = `${found.name.slice(0, 80)} · dsbench`;
   const series = seriesOf(found, all);
@@ -28,6 +28,12 @@ function overview(cases) {
   const groups = Map.groupBy ? Map.groupBy(cases, (row) => `${row[2]}.${row[3]}`) : new Map([["all", cases]]);
   show("body", [...groups].map(([name, rows]) => el("details", { open: groups.size < 4 }, el("summary", {}, isolated(name), el("span", { class: "quiet" }, ` ${plural(rows.length, "case")}`)),
     el("ul", {}, rows.slice(0, 200).map(([key, title]) => el("li", {}, el("a", { href: state.link("case", { case: key }) }, isolated(title))))))));
+}
+
+/* What the landing page says of a case, where it moved. */
+function movesOf(id, changes) {
+  const rows = changes.places.flatMap((place) => place.events.flatMap((event) => event.rows));
+  return rows.filter((row) => row.case === id && row.change && row.from).map((row) => ({ run: row.to, text: `${words(row.metric)} ${signed(row.change[0])}: ${row.outcome}` }));
 }
 
 /* A case's points by place, in the order of their commits. */
@@ -148,7 +154,7 @@ function band(points, here, shade) {
 function around(points, found, place, all) {
   const environment = points.filter((p) => p.run.changed.length);
   const version = points.filter((p, i) => i && points[i - 1].version !== p.version);
-  const moved = (found.changes ?? []).map((change) => ({ ...change, run: all.byNumber.get(change.run) })).filter(({ run }) => run?.place === place.number);
+  const moved = found.moved.map((change) => ({ ...change, run: all.byNumber.get(change.run) })).filter(({ run }) => run?.place === place.number);
   const mark = (some, y, form, text) => ({ type: "scatter", mode: "markers", xaxis: "x", yaxis: "y", showlegend: false, x: some.map((p) => p.x), y: some.map(() => y),
     hoverinfo: "text", hovertext: some.map(text), customdata: some.map((p) => p.run?.key), marker: { size: 10, symbol: form, color: colour(place.number) } });
   return [

@@ -33,7 +33,7 @@ function summary(places, rows) {
   const open = rows.filter((row) => !row.acknowledged);
   const red = open.filter((row) => RED.has(row.outcome));
   const machines = plural(places.length, "machine");
-  if (places.every((place) => !place.against)) return el("strong", {}, `The first run of ${machines}: everything is new, and there is nothing to hold it against yet.`);
+  if (places.every((place) => !place.green)) return el("strong", {}, `The first run of ${machines}: everything is new, and there is nothing to hold it against yet.`);
   if (!red.length) return el("strong", { class: "good" }, `Nothing got worse on ${machines}.`);
   const counts = SERIOUS.filter((word) => RED.has(word)).map((word) => [word, red.filter((row) => row.outcome === word).length]).filter(([, n]) => n);
   return el("strong", { class: "bad" }, `${counts.map(([word, n]) => `${n} ${word}`).join(", ")} on ${machines}.`);
@@ -42,10 +42,9 @@ function summary(places, rows) {
 /* A machine: is it green, what was measured last and when, what that is held against. */
 function card(place, where, all) {
   const newest = all.byNumber.get(place.newest);
-  const against = place.against && all.byNumber.get(place.against);
-  const held = !against ? "The first run of this machine: there is nothing to hold it against."
-    : ["Held against ", place.green ? "the last green run, " : "the run before (no green one among the last ten), ", commitLabel(against)];
-  return el("article", { class: `card ${place.red ? "red" : place.against ? "green" : ""}` },
+  const held = place.green ? ["Held against the last green run, ", commitLabel(all.byNumber.get(place.green))]
+    : "The first run of this machine: there is nothing to hold it against.";
+  return el("article", { class: `card ${place.red ? "red" : place.green ? "green" : ""}` },
     el("h2", {}, isolated(where.machine), " ", el("span", { class: "quiet" }, isolated(`${where.device}, ${where.backend}`))),
     el("p", {}, Object.entries(place.counts).map(([word, count]) => el("span", { class: `badge ${word}` }, `${count} ${word}`))),
     el("p", {}, "Newest: ", commitLabel(newest), ", measured ", el("time", { title: moment(newest.started) }, ago(newest.started)), newest.dirty ? " (with uncommitted changes)" : ""),
@@ -55,7 +54,7 @@ function card(place, where, all) {
 function glossary() {
   return el("details", {}, el("summary", {}, "What do the words mean?"),
     facts(Object.entries(MEANINGS).map(([word, meaning]) => [word, meaning])),
-    el("p", {}, "A case is one implementation on one point of its parameters. The change is that of the newest run against the last run in which nothing got worse, with its 99 % interval. An event is what moved between the same two commits."));
+    el("p", {}, "A case is one implementation on one point of its parameters. The change is that of the newest run against the last green one, in which nothing was missing, broken or worse, with its 99 % interval. So what got worse stays here until it is mended. An event is what moved between the same two commits."));
 }
 
 function wanted(all) {

@@ -20,7 +20,7 @@ function section(machine, place, all) {
     ["noise between processes", machine.between === null ? "unknown: it takes two rounds" : `±${percent(machine.between)} (typical standard deviation of a round)`],
     ["smallest change it can see", machine.smallest === null ? NOTHING : `${percent(machine.smallest)} between two runs of ${plural(machine.rounds, "round")}, in 8 of 10 tries; drift between hours comes on top`],
     ["disturbed samples", `${disturbed} of ${samples}${causes ? `: ${causes}` : ""}`],
-    ["ceilings", best ? ceilings(best) : "not measured: dsbench doctor --ceilings"],
+    ["ceilings", best ? ceilings(best) : ["not measured: ", el("code", {}, "dsbench doctor --ceilings")]],
     ["newest run", commitLabel(newest)],
     ...machine.environment.map(([name, value]) => [name, typeof value === "number" ? human(value, "B") : value]),
   ];
@@ -39,7 +39,7 @@ function ceilings(best) {
 /* Source: Williams, Waterman, Patterson, "Roofline", Communications of the ACM 52 (2009). */
 async function roofline(place, machine) {
   if (!machine.roofline.length) return show(place, el("p", { class: "quiet" }, "No case of the newest run says how many operations and bytes it takes (work formula)."));
-  const candidates = distinct(machine.roofline.map(([, , candidate]) => candidate));
+  const candidates = [...new Map(machine.roofline.map((point) => [point[2], point[8]]))];
   const xs = machine.roofline.map((point) => point[4]);
   const [left, right] = [Math.min(...xs) / 3, Math.max(...xs) * 3];
   const dtypes = distinct(machine.roofline.map((point) => point[3]));
@@ -48,7 +48,7 @@ async function roofline(place, machine) {
     const x = [left, ...(knee > left && knee < right ? [knee] : []), right];
     return { type: "scatter", mode: "lines", x, y: x.map((at) => Math.min(rate, at * machine.ceilings.bandwidth)), line: { color: "#8C8C8C", width: 2 }, hoverinfo: "text", hovertext: x.map(() => lines(`ceiling of ${dtype}: ${human(rate, "FLOP/s")}`, `copy ${human(machine.ceilings.bandwidth, "B/s")}`)), showlegend: false };
   });
-  const cases = candidates.map((candidate, i) => {
+  const cases = candidates.map(([candidate, i]) => {
     const some = machine.roofline.filter((point) => point[2] === candidate);
     return { type: "scatter", mode: "markers", name: label(candidate), x: some.map((p) => p[4]), y: some.map((p) => p[5]), hoverinfo: "text", customdata: some.map((p) => p[0]),
       hovertext: some.map((p) => lines(p[1], `${human(p[5], "FLOP/s")} at ${significant(p[4], 3)} FLOP/B`, p[6] === null ? "" : `${percent(p[6])} of the ${p[7]} ceiling`)), marker: { size: 8, color: colour(i), symbol: symbol(i) } };

@@ -87,9 +87,11 @@ function valueAxis(values, unit, title = "", log = null) {
     return { ...named, type: "log", range: [Math.log10(low), Math.log10(high)], tickvals: ticks, ticktext: ticks.map((tick) => short(tick, unit)) };
   }
   low = Math.min(...there);
-  const room = (high - low) * 0.08 || Math.abs(high) * 0.05 || 1;
+  const least = Math.abs(high) * 0.01 || 1; // what differs by less than this is not blown up
+  const room = Math.max((high - low) * 0.08, (least - (high - low)) / 2);
+  [low, high] = [low - room, high + room];
   const ticks = linearTicks(low, high, unit);
-  return { ...named, type: "linear", range: [low - room, high + room], tickvals: ticks, ticktext: ticks.map((tick) => short(tick, unit)) };
+  return { ...named, type: "linear", range: [low, high], tickvals: ticks, ticktext: tickText(ticks, unit) };
 }
 
 function logTicks(low, high, base) {
@@ -110,12 +112,20 @@ function logTicks(low, high, base) {
 function linearTicks(low, high, unit) {
   const span = high - low || Math.abs(high) || 1;
   const scale = unit === "B" ? BINARY.find(([size]) => Math.abs(high) >= size)?.[0] ?? 1 : 1;
-  const rough = span / scale / 4;
+  const rough = span / scale / 5;
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((one) => one * size).find((one) => one >= rough) * scale;
   const ticks = [];
-  for (let tick = Math.ceil(low / step) * step; tick <= high + step / 2; tick += step) ticks.push(Number(tick.toPrecision(12)));
+  for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) ticks.push(Number(tick.toPrecision(12)));
   return ticks;
+}
+
+/* Ticks as short as they can be told apart. */
+function tickText(ticks, unit) {
+  const texts = ticks.map((tick) => short(tick, unit));
+  if (new Set(texts).size === texts.length) return texts;
+  const [scale, prefix] = (PREFIXES[unit] ?? [[1, ""]]).find(([step]) => Math.abs(ticks[ticks.length - 1]) >= step) ?? [1, ""];
+  return ticks.map((tick) => `${Number((tick / scale).toPrecision(5))} ${prefix}${unit === "1" ? "" : unit}`.trimEnd());
 }
 
 function short(value, unit) {
