@@ -64,67 +64,64 @@ def numbers(
         HistoryError: it is not a recorded run.
     """
     lines = [line for line in content.split(b"\n") if line.strip()]
-    reader = _Reader(metrics, {} if cases is None else cases)
     try:
         found = orjson.loads(b"[" + b",".join([_short(line) for line in lines]) + b"]")
         heads = [line for line, row in zip(lines, found, strict=True) if row["type"] != "measurement"]
         run = Run.from_lines(line.decode() for line in heads)
         if run.environment.commit is None or run.environment.commit_time is None:
             raise ValueError("it has no commit")
-        for row, line in zip(found, lines, strict=True):
-            if row["type"] == "measurement":
-                reader.take(row, line)
+        rows, samples, disturbed = _rows(found, lines, metrics, {} if cases is None else cases)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise unreadable(path, str(error)) from None
-    return Numbers(run, reader.finished(), reader.samples, reader.disturbed, heads[0])
+    return Numbers(run, rows, samples, disturbed, heads[0])
 
 
-class _Reader:
-    """Takes measurements one by one, and the typical readings of all of them at once at the end."""
-
-    def __init__(self, metrics: Mapping[str, Metric], cases: Cases) -> None:
-        self.samples, self.disturbed = 0, dict[str, int]()
-        self._cases, self._rows = cases, list[Row]()
-        self._probes: dict[str, list[tuple[Metric, bool]]] = {}
-        for metric in metrics.values():
-            if metric.primary:
-                self._probes.setdefault(metric.probe, []).append((metric, metric.typical))
-        self._waiting: list[tuple[list[Number], str]] = []
-        self._values, self._rounds, self._lengths = list[float](), list[int](), list[int]()
-
-    def take(self, row: dict[str, Any], line: bytes) -> None:
+def _rows(
+    found: list[dict[str, Any]], lines: list[bytes], metrics: Mapping[str, Metric], cases: Cases
+) -> tuple[list[Row], int, dict[str, int]]:
+    # One long loop over local names: of millions of rows, each call and each look-up is felt.
+    probes: dict[str, list[tuple[Metric, bool]]] = {}
+    for metric in metrics.values():
+        if metric.primary:
+            probes.setdefault(metric.probe, []).append((metric, metric.typical))
+    rows: list[Row] = []
+    waiting: list[tuple[list[Number], str]] = []
+    values: list[float] = []
+    rounds: list[int] = []
+    lengths: list[int] = []
+    total, disturbed = 0, dict[str, int]()
+    for row, line in zip(found, lines, strict=True):
+        if row["type"] != "measurement":
+            continue
         at = row["case"]
         key = (at["suite"], at["benchmark"], at["candidate"], at["version"], *at["point"].items())
-        known = self._cases.get(key)
+        known = cases.get(key)
         if known is None:
             case = Case.from_json(at)
-            known = self._cases[key] = (case, case.name)
-        found: list[Number] = []
-        readings = row["readings"]
-        for metric, typical in self._probes.get(row["probe"], ()):
+            known = cases[key] = (case, case.name)
+        numbers: list[Number] = []
+        readings, probe = row["readings"], row["probe"]
+        for metric, typical in probes.get(probe, ()):
             taken = readings.get(metric.reading)
             if not taken:
                 continue
-            if typical:
-                self._waiting.append((found, metric.name))
-                self._values += [sample[0] for sample in taken]
-                self._rounds += [sample[1] for sample in taken]
-                self._lengths.append(len(taken))
+            if typical:  # of all measurements at once, below
+                waiting.append((numbers, metric.name))
+                values += [sample[0] for sample in taken]
+                rounds += [sample[1] for sample in taken]
+                lengths.append(len(taken))
             elif (estimate := metric.of(Measurement.from_json(orjson.loads(line)))) is not None:
-                found.append((metric.name, estimate.value, estimate.low, estimate.high))
-        self.samples += sum(map(len, readings.values()))
+                numbers.append((metric.name, estimate.value, estimate.low, estimate.high))
+        for taken in readings.values():
+            total += len(taken)
         if b'"]' in line:  # only a marked sample ends so
             for sample in (sample for taken in readings.values() for sample in taken if len(sample) > 3):
                 cause = Sample(*sample).cause
-                self.disturbed[cause] = self.disturbed.get(cause, 0) + 1
-        self._rows.append(Row(*known, row["probe"], row["status"], row["reason"], found, line))
-
-    def finished(self) -> list[Row]:
-        """The rows, with the numbers that were waiting."""
-        ends = of_many(self._values, self._rounds, self._lengths)
-        for (found, name), (value, low, high) in zip(self._waiting, ends, strict=True):
-            found.append((name, value, low, high))
-        return self._rows
+                disturbed[cause] = disturbed.get(cause, 0) + 1
+        rows.append(Row(known[0], known[1], probe, row["status"], row["reason"], numbers, line))
+    for (numbers, name), (value, low, high) in zip(waiting, of_many(values, rounds, lengths), strict=True):
+        numbers.append((name, value, low, high))
+    return rows, total, disturbed
 
 
 def _short(line: bytes) -> bytes:

@@ -128,17 +128,24 @@ class _Build:
             self.problems.append(str(error))
             return None
         whole = [run_head(number, found)]
-        by_case: dict[str, list[tuple[Row, str]]] = {}
+        cases: dict[str, Case] = {}
+        flats: dict[str, str] = {}
+        ended: dict[str, list[Row]] = {}
         for row in found.rows:
-            known = self.known.get(row.name) or self._meet(row)
+            name = row.name
+            known = self.known.get(name) or self._meet(row)
             flat = numbers_of(row, self.index)
             whole.append(run_line(known.identity, flat, row))
-            by_case.setdefault(row.name, []).append((row, flat))
+            before = flats.get(name)
+            flats[name] = f"{before},{flat}" if before and flat else before or flat
+            cases[name] = row.case
+            if row.status != "ok":
+                ended.setdefault(name, []).append(row)
         (self.stage / f"data/run/{number}.js").write_bytes(b"".join(whole))
-        for name, rows in by_case.items():
-            self.known[name].lines.append(line_of(number, rows))
-        self.read.append((found.run, {name: rows[0][0].case for name, rows in by_case.items()}))
-        return stored(key, number, content, modified, found, len(by_case))
+        for name, flat in flats.items():
+            self.known[name].lines.append(line_of(number, cases[name].version, flat, ended.get(name, ())))
+        self.read.append((found.run, cases))
+        return stored(key, number, content, modified, found, len(cases))
 
     def _meet(self, row: Row) -> Touched:
         return self.known.setdefault(row.name, Touched(case_id(row.case)))

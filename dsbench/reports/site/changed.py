@@ -16,7 +16,7 @@ from dsbench.reports.site.inputs import Stored
 FEWEST, MOST = 10, 100
 """Earlier runs of a place that are looked at for green ones, at least and at most."""
 
-BUDGET = 20_000
+BUDGET = 12_000
 """Measurements of earlier runs that are judged when nothing is known of them yet: what a first build may take
 for this. Later ones remember."""
 

@@ -47,25 +47,25 @@ class Point(NamedTuple):
     ended: list[list[str]]
 
 
-def line_of(number: int, rows: Sequence[tuple[Row, str]]) -> str:
-    """The line of a run in a case's file, from its measurements with `numbers_of` each."""
-    flat = ",".join([numbers for _, numbers in rows if numbers])
-    ended = [[row.probe, row.status, text(row.reason)] for row, _ in rows if row.status != "ok"]
-    return f"P({number},{rows[0][0].case.version},[{flat}],{json.dumps(ended) if ended else '[]'});\n"
+def line_of(number: int, version: int, numbers: str, ended: Sequence[Row]) -> str:
+    """The line of a run in a case's file: `numbers_of` its measurements, and those that are not ok."""
+    if not ended:
+        return f"P({number},{version},[{numbers}],[]);\n"
+    told = json.dumps([[row.probe, row.status, text(row.reason)] for row in ended])
+    return f"P({number},{version},[{numbers}],{told});\n"
 
 
 def numbers_of(row: Row, index: Mapping[str, int]) -> str:
     """The metrics of a measurement: number, value, low and high of each, one after the other."""
-    return ",".join([_number(index[name], value, low, high) for name, value, low, high in row.metrics])
-
-
-def _number(metric: int, value: float, low: float | None, high: float | None) -> str:
-    if low is not None and high is not None:
-        found = f"{metric},{value:.5g},{low:.5g},{high:.5g}"
-        if "n" not in found:  # neither NaN nor infinity is a word of JSON or of JavaScript
-            return found
-    ends = ["null" if end is None or end - end != 0 else f"{end:.5g}" for end in (value, low, high)]
-    return f"{metric},{','.join(ends)}"
+    parts = []
+    for name, value, low, high in row.metrics:
+        if low is None or high is None or value - value != 0 or low - low != 0 or high - high != 0:
+            # Neither NaN nor infinity is a word of JSON or of JavaScript.
+            ends = ["null" if end is None or end - end != 0 else f"{end:.5g}" for end in (value, low, high)]
+            parts.append(f"{index[name]},{','.join(ends)}")
+        else:
+            parts.append(f"{index[name]},{value:.5g},{low:.5g},{high:.5g}")
+    return ",".join(parts)
 
 
 def point_of(line: str) -> Point:

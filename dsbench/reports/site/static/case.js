@@ -88,7 +88,7 @@ async function draw(place, found, places, series, all) {
     let moving = false;
     there.on("plotly_relayout", async (change) => {
       const now = there.layout.xaxis.range;
-      const long = [...series.values()].some((some) => some.length > 1500);
+      const long = [...series.values()].some((some) => some.length > 1000);
       if (moving || !long || !Object.keys(change).some((key) => key.startsWith("xaxis"))) return;
       moving = true;
       Object.assign(layout.xaxis, { range: [...now] }, commitTicks(all, now));

@@ -143,7 +143,7 @@ function bars(found, shade = "") {
 
 /* At most about `most` of some points in order: of each stretch the lowest and the highest, so that no peak is
 lost while a long series is moved about. Points outside [from, to] are left out but for one on each side. */
-function thinned(points, from, to, most = 1500) {
+function thinned(points, from, to, most = 1000) {
   let first = points.findIndex((point) => point.x >= from);
   if (first < 0) first = points.length;
   let end = points.findIndex((point) => point.x > to);
