@@ -94,9 +94,19 @@ def test_the_landing_page_says_what_the_gate_says_since_the_last_green_run(site:
     assert flash["outcome"] == Outcome.WORSE
     assert flash["change"][0] == pytest.approx(0.3, abs=0.02)
     assert (runs[flash["from"]]["commit"], runs[flash["to"]]["commit"]) == (commit(5), commit(6))
-    assert found["moe.route.scan", ""]["outcome"] == Outcome.BROKEN
+    scan = found["moe.route.scan", ""]
+    assert scan["outcome"] == Outcome.BROKEN
+    assert (runs[scan["from"]]["commit"], runs[scan["to"]]["commit"]) == (commit(6), commit(7))
     assert found["moe.route.sort", ""]["outcome"] == Outcome.NEW
     assert place["counts"]["same"] > 10
+
+
+def test_what_failed_ever_since_it_was_there_has_no_commit_before(site: Path) -> None:
+    (place,) = [p for p in taken(site, "changes")["places"] if p["counts"].get("broken") == 9]
+    (event,) = [e for e in place["events"] if e["rows"][0]["outcome"] == "broken"]
+    runs = {run["number"]: run["commit"] for run in taken(site, "runs")["runs"]}
+    assert event["from"] is None
+    assert runs[event["to"]] == commit(0)
 
 
 def test_cases_that_moved_between_the_same_commits_are_one_event(site: Path) -> None:

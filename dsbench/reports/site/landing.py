@@ -8,6 +8,7 @@ from typing import Any
 
 from dsbench.gate import Outcome, Verdict
 from dsbench.metrics import METRICS, Metric
+from dsbench.records import Status
 from dsbench.reports.site.changed import MOVED, Changes, is_green
 from dsbench.reports.site.files import CaseFiles, Point, case_id, text
 from dsbench.reports.site.inputs import Stored
@@ -61,7 +62,7 @@ def _row(
     case, metric = verdict.case, metrics.get(verdict.metric)
     identity = case_id(case)
     points: dict[int, Point] = {}
-    if metric is not None and verdict.outcome is not Outcome.NEW:
+    if (metric is not None and verdict.outcome is not Outcome.NEW) or verdict.outcome is Outcome.BROKEN:
         points = files.points(identity, (run.number for run in recent))
     values = [_value(points.get(run.number), index.get(verdict.metric)) for run in recent]
     before, after = _range(verdict, found, recent, points, index)
@@ -78,7 +79,7 @@ def _row(
         "after": _ends(verdict.after),
         "threshold": verdict.threshold,
         "reason": text(verdict.reason),
-        "spark": values if points else [],
+        "spark": values if points and metric is not None else [],
         "from": before and before.number,
         "to": after.number,
     }
@@ -93,6 +94,8 @@ def _range(
 ) -> tuple[Stored | None, Stored]:
     """The runs between which a metric moved: the first since the last green one from which on it stayed
     beyond the threshold, and the run before that."""
+    if verdict.outcome is Outcome.BROKEN:
+        return _failing(recent, points)
     if found.green is None or verdict.outcome is Outcome.NEW:
         return None, found.newest
     since = [run for run in recent if found.green.time <= run.time]
@@ -105,6 +108,18 @@ def _range(
                 break
             first -= 1
     return (since[first - 1], since[first]) if first > 0 else (found.green, found.newest)
+
+
+def _failing(recent: Sequence[Stored], points: Mapping[int, Point]) -> tuple[Stored | None, Stored]:
+    """The first run since which a case failed every time, and the run before; None when it never did not."""
+    first = len(recent) - 1
+    while first >= 0 and _failed(points.get(recent[first].number)):
+        first -= 1
+    return (recent[first] if first >= 0 else None), recent[min(first + 1, len(recent) - 1)]
+
+
+def _failed(point: Point | None) -> bool:
+    return point is not None and any(Status(status).failed for _, status, _ in point.ended)
 
 
 def _value(point: Point | None, metric: int | None) -> float | None:

@@ -114,7 +114,7 @@ function section(rows, all) {
   const [before, after] = [from && all.byNumber.get(from), all.byNumber.get(to)];
   const title = el("summary", {},
     counts.map(([word, n]) => el("span", { class: `badge ${word}` }, `${n} ${word}`)),
-    before ? " at " : " with ", commitLabel(after),
+    before ? " at " : " since ", commitLabel(after),
     el("span", { class: "quiet" }, " on ", isolated(all.places[place].machine), before ? ` (since ${shortHash(before.commit)})` : ""));
   const body = el("div", {});
   const list = (count) => show(body, before ? el("p", { class: "quiet" }, compareLink(before, after)) : null,
