@@ -26,9 +26,8 @@ fix: $(READY)  ## mend what can be mended by machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-dashboard: $(READY)  ## the newest run as one HTML page
-	$(BIN)/dsbench report --format html -o .dsbench/report.html
-	@echo ".dsbench/report.html"
+dashboard: $(READY)  ## pages on everything recorded, for a browser
+	$(BIN)/dsbench dashboard build
 
 models: $(READY) $(MODELS)  ## the pretrained model that retention is measured on, 93 MB
 

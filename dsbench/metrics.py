@@ -49,6 +49,11 @@ class Metric:
         end = estimate.low if self.direction == "higher" else estimate.high
         return estimate.value if end is None else end
 
+    @property
+    def typical(self) -> bool:
+        """Whether it is the typical reading over rounds, which `of_many` takes of many cases at once."""
+        return self.formula is _typical
+
 
 def numbered(samples: Iterable[Sample]) -> dict[int, list[float]]:
     """The samples' values by the round's number, rounds in order."""

@@ -11,6 +11,7 @@ from dsbench import __version__
 from dsbench.cli.ack import ack
 from dsbench.cli.bisect import bisect
 from dsbench.cli.compare import compare
+from dsbench.cli.dashboard import dashboard
 from dsbench.cli.doctor import doctor
 from dsbench.cli.exits import USAGE, of_interruption
 from dsbench.cli.gate import gate
@@ -80,5 +81,8 @@ def main() -> None:
     """
 
 
-for command in (run, list_cases, verify, compare, gate, ack, bisect, history, report, repro, profile, doctor):
+for command in (
+    *(run, list_cases, verify, compare, gate, ack, bisect),
+    *(history, dashboard, report, repro, profile, doctor),
+):
     main.add_command(command)

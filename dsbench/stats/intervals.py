@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 
+import numpy as np
 from scipy.special import bdtr, stdtrit
 
 
@@ -74,4 +75,55 @@ def of_rounds(rounds: Sequence[Sequence[float]], confidence: float = 0.95) -> Es
 
 def _margin(values: Sequence[float], confidence: float) -> float:
     quantile = float(stdtrit(len(values) - 1, (1 + confidence) / 2))
-    return quantile * stdev(values) / math.sqrt(len(values))
+    return quantile * math.sqrt(variance(values) / len(values))
+
+
+def variance(values: Sequence[float]) -> float:
+    """The sample variance of at least two numbers; `statistics.variance` reckons with fractions, which takes
+    twenty times as long."""
+    centre = fmean(values)
+    return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+
+
+def of_many(
+    values: Sequence[float], rounds: Sequence[int], lengths: Sequence[int], confidence: float = 0.95
+) -> list[tuple[float, float | None, float | None]]:
+    """`of_rounds` of many series at once, at a fraction of the time.
+
+    Args:
+        values: the readings of all series, one after the other.
+        rounds: the number of each reading's round.
+        lengths: how many readings each series has, at least one.
+        confidence: the coverage of the intervals.
+
+    Returns:
+        Of each series the value and its interval's ends, None where it has none.
+    """
+    if not lengths:
+        return []
+    starts = np.r_[0, np.cumsum(lengths)]
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    readings, numbers = np.asarray(values, dtype=float), np.asarray(rounds)
+    order = np.lexsort((readings, numbers, owner))
+    ordered, owner, numbers = readings[order], owner[order], numbers[order]
+    new = np.flatnonzero(np.r_[True, (np.diff(owner) != 0) | (np.diff(numbers) != 0)])
+    sizes = np.diff(np.r_[new, len(ordered)])
+    medians = (ordered[new + (sizes - 1) // 2] + ordered[new + sizes // 2]) / 2
+    owner = owner[new]
+    counts = np.bincount(owner)
+    firsts = np.r_[0, np.cumsum(counts)[:-1]]
+    logs = np.log(np.where(medians > 0, medians, 1.0))
+    centres = np.add.reduceat(logs, firsts) / counts
+    freedom = np.maximum(counts - 1, 1)
+    variances = np.add.reduceat((logs - centres[owner]) ** 2, firsts) / freedom
+    margins = stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(variances / counts)
+    ends = np.exp(np.stack((centres, centres - margins, centres + margins), axis=1)).tolist()
+    found: list[tuple[float, float | None, float | None]] = list(map(tuple, ends))
+    for index in np.flatnonzero((counts < 2) | (np.minimum.reduceat(medians, firsts) <= 0)):
+        here = slice(starts[index], starts[index + 1])
+        by_round: dict[int, list[float]] = {}
+        for round_, value in sorted(zip(rounds[here], values[here], strict=True)):
+            by_round.setdefault(round_, []).append(value)
+        alone = of_rounds(list(by_round.values()), confidence)
+        found[index] = (alone.value, alone.low, alone.high)
+    return found

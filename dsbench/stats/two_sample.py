@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean, median, variance
+from statistics import fmean, median
 
 from scipy.special import stdtrit
 
-from dsbench.stats.intervals import Estimate
+from dsbench.stats.intervals import Estimate, variance
 
 
 def paired_log_ratio(

@@ -1,0 +1,18 @@
+"""The dashboard: a folder of static pages over everything recorded, which needs no server and no network.
+
+    index.html case.html compare.html ...  the pages: one template, one script each, one style
+    plotly.min.js                          plotly's own, from the installed package, once
+    data/changes.js                        what the landing page shows
+    data/runs.js data/cases.js             every run, and every case's name
+    data/case/<id>.js                      a case over commits: a header, and a line a run
+    data/run/<number>.js                   a run: its numbers, and its side-car's own lines
+    data/machines.js                       noise, ceilings and roofline by machine
+    manifest.json                          what the site was made of; a later build goes on from it
+
+Data lie in scripts that hand themselves over, since a page opened as a file may not fetch anything. Lines
+of a run are appended to the files of its cases, so that a new commit costs little however long the past.
+"""
+
+from dsbench.reports.site.building import Built, EmptyError, SiteError, build
+
+__all__ = ["Built", "EmptyError", "SiteError", "build"]

@@ -1,0 +1,166 @@
+"""What a site is made of, and what of it has changed since it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dsbench import __version__
+from dsbench.history import Numbers
+from dsbench.records import Environment
+
+FEW = 200
+"""Measurements, from all over a run, whose intervals tell how noisy it was."""
+
+FORMAT = 1
+"""Raised when files of an older site cannot be gone on with."""
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A recorded run as the manifest keeps it: its file, and what pages say of it as a whole.
+
+    `number` names its files and lines in the site; `noise` is the typical half width of a latency's interval,
+    as a share; `disturbed` counts marked readings by cause, of `samples`.
+    """
+
+    key: str
+    number: int
+    size: int
+    modified: int
+    digest: str
+    id: str
+    started: float
+    environment: dict[str, Any]
+    cases: int
+    measurements: int
+    noise: float | None
+    samples: int
+    disturbed: dict[str, int]
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Machine, environment's name and device: what shares series."""
+        where = self.where
+        return (where.machine, where.name, where.device.name)
+
+    @property
+    def where(self) -> Environment:
+        return Environment.from_json(self.environment)
+
+    @property
+    def commit(self) -> str:
+        return str(self.environment["commit"])
+
+    @property
+    def time(self) -> float:
+        """When its commit was made, in seconds since the epoch."""
+        return float(self.environment["commit_time"])
+
+
+@dataclass
+class Manifest:
+    """Everything that a later build needs to know of a site; `made_by` says which program made it."""
+
+    made_by: str
+    runs: list[Stored] = field(default_factory=list)
+    green: dict[str, bool] = field(default_factory=dict)
+    cases: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, site: Path, made_by: str) -> Manifest:
+        """The manifest of a site, empty when there is none that can be gone on with."""
+        try:
+            data = json.loads((site / MANIFEST).read_bytes())
+            if data["made_by"] != made_by:
+                return cls(made_by)
+            return cls(made_by, [Stored(**row) for row in data["runs"]], data["green"], data["cases"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(made_by)
+
+    def write(self, site: Path) -> None:
+        data = {
+            "made_by": self.made_by,
+            "runs": [vars(run) for run in self.runs],
+            "green": self.green,
+            "cases": self.cases,
+        }
+        (site / MANIFEST).write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+
+
+def made_by(metrics: list[str]) -> str:
+    """What makes two builds go on from each other: the program and what it looks for."""
+    return f"dsbench {__version__}, format {FORMAT}, {' '.join(metrics)}"
+
+
+def digest_of(content: bytes) -> str:
+    """What tells one content from another."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Side-cars by key: `kept` are as they were, `fresh` have to be read, `gone` are the numbers of runs that
+    the site holds and that changed or were removed."""
+
+    kept: list[Stored]
+    fresh: dict[str, Path]
+    gone: frozenset[int]
+
+
+def difference(results: Path, manifest: Manifest) -> Difference:
+    """Compares a folder of results with what a site was made of: by size and time of change, and where these
+    differ, as in a fresh checkout, by content."""
+    known = {run.key: run for run in manifest.runs}
+    kept: list[Stored] = []
+    fresh: dict[str, Path] = {}
+    for path in sorted(results.glob("*/*-dsbench-*.jsonl")):
+        key = f"{path.parent.name}/{path.stem}"
+        old = known.get(key)
+        if old is not None and _same(path, old):
+            kept.append(old)
+        else:
+            fresh[key] = path
+    stay = {run.number for run in kept}
+    return Difference(kept, fresh, frozenset(run.number for run in manifest.runs if run.number not in stay))
+
+
+def _same(path: Path, old: Stored) -> bool:
+    try:
+        now = path.stat()
+        if (now.st_size, now.st_mtime_ns) == (old.size, old.modified):
+            return True
+        return now.st_size == old.size and digest_of(path.read_bytes()) == old.digest
+    except OSError:
+        return False
+
+
+def stored(key: str, number: int, content: bytes, modified: int, found: Numbers, cases: int) -> Stored:
+    """What the manifest keeps of a run that was read."""
+    widths = [
+        (high - low) / 2 / value
+        for row in found.rows[:: max(1, len(found.rows) // FEW)]
+        for name, value, low, high in row.metrics
+        if name == "latency" and low is not None and high is not None and value > 0
+    ]
+    return Stored(
+        key=key,
+        number=number,
+        size=len(content),
+        modified=modified,
+        digest=digest_of(content),
+        id=found.run.id,
+        started=found.run.started,
+        environment=found.run.environment.to_json(),
+        cases=cases,
+        measurements=len(found.rows),
+        noise=float(f"{median(widths):.4g}") if widths else None,
+        samples=found.samples,
+        disturbed=dict(found.disturbed),
+    )

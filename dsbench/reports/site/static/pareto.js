@@ -1,0 +1,67 @@
+"use strict";
+/* Speed against the accuracy that a technique keeps: who is beaten by nobody on both? */
+
+const PLAIN = ["1", "%"]; // units of metrics that say how right an answer is
+
+page(async (current) => {
+  const all = await runs();
+  const place = all.places.find((one) => one.key === state.get("place")) ?? all.places[0];
+  const run = await wholeRun(all.newest(place.number).number);
+  if (!current()) return;
+  const cases = byCase(run).filter((one) => one.metrics.has(all.metric.get("latency").number));
+  const qualities = all.metrics.filter((metric) => PLAIN.includes(metric.unit) && cases.some((one) => one.metrics.has(metric.number)));
+  const quality = qualities.find((metric) => metric.name === state.get("metric")) ?? qualities[0];
+  lead("Each mark is a technique: further left is faster, and the line joins those that no other beats on both. Hover names the configuration.");
+  const machine = all.places.length > 1 ? choice("place", "machine", all.places.map((one) => [one.key, placeName(one)]), place.key) : null;
+  if (!quality) return show("body", machine, el("p", { class: "calm" }, "The newest run of this machine has no case with both a latency and an accuracy: a benchmark that declares the probe error, or another of accuracy, gives one."));
+  const benchmarks = distinct(cases.filter((one) => one.metrics.has(quality.number)).map((one) => `${one.suite}.${one.benchmark}`));
+  const benchmark = benchmarks.includes(state.get("benchmark")) ? state.get("benchmark") : benchmarks[0];
+  const here = cases.filter((one) => `${one.suite}.${one.benchmark}` === benchmark);
+  const axes = axesOf(here);
+  const wanted = axes.map(([axis]) => [axis, state.get(`at.${axis}`)]).filter(([, value]) => value);
+  const seen = here.filter((one) => one.metrics.has(quality.number) && wanted.every(([axis, value]) => String(one.point[axis]) === value));
+  const points = [...new Set(seen.map((one) => one.at))].map((at) => seen.filter((one) => one.at === at));
+  const figures = el("div", { class: "plots" });
+  show("body", el("div", { class: "filters" }, machine,
+    benchmarks.length > 1 ? choice("benchmark", "benchmark", benchmarks, benchmark) : null,
+    qualities.length > 1 ? choice("metric", "accuracy", qualities.map((m) => [m.name, words(m.name)]), quality.name) : null,
+    axes.map(([axis, values]) => choice(`at.${axis}`, axis, [["", "all"], ...values], state.get(`at.${axis}`)))),
+  el("p", { class: "quiet" }, `${words(quality.name)}: ${quality.meaning} (${quality.direction} is better). Run of `, commitLabel(all.newest(place.number)), ` on ${place.device}.`),
+  key(candidatesOf(here)), figures);
+  const names = candidatesOf(here);
+  const places = points.map(([one]) => figure(figures, isolated(axes.map(([axis]) => `${axis}=${one.point[axis]}`).join(", ") || one.benchmark)));
+  for (const [i, some] of points.entries()) await draw(places[i], some, names, quality, all.metric.get("latency"));
+});
+
+/* Which colour and mark is which candidate, once for all figures. */
+function key(names) {
+  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, glyph(i), " ", isolated(name))));
+}
+
+/* Those that no other one beats on both; of equals all. */
+function frontier(cases, quality, latency) {
+  const sign = quality.direction === "lower" ? 1 : -1;
+  const cost = (one) => [one.metrics.get(latency.number).value, sign * one.metrics.get(quality.number).value];
+  return cases.filter((one) => {
+    const [time, loss] = cost(one);
+    return !cases.some((other) => { const [t, l] = cost(other); return t <= time && l <= loss && (t < time || l < loss); });
+  }).sort((a, b) => cost(a)[0] - cost(b)[0]);
+}
+
+async function draw(there, cases, names, quality, latency) {
+  const value = (one, metric) => one.metrics.get(metric.number);
+  const best = frontier(cases, quality, latency);
+  const spans = (some, metric) => some.flatMap((one) => [value(one, metric).value, value(one, metric).low, value(one, metric).high]);
+  const axis = valueAxis(spans(cases, quality), quality.unit, words(quality.name));
+  const floor = axis.type === "log" ? 10 ** axis.range[0] : -Infinity;
+  const y = (one) => Math.max(value(one, quality).value, floor);
+  await plot(there, [
+    { type: "scatter", mode: "lines", x: best.map((one) => value(one, latency).value), y: best.map(y), line: { color: "#8C8C8C", width: 1.5, dash: "dot", shape: "hv" }, hoverinfo: "skip" },
+    ...cases.map((one) => {
+      const i = names.indexOf(one.candidate);
+      return { type: "scatter", mode: "markers", x: [value(one, latency).value], y: [y(one)], error_x: bars([value(one, latency)]), hoverinfo: "text",
+        marker: { size: best.includes(one) ? 12 : 8, color: colour(i), symbol: symbol(i) },
+        hovertext: [lines(one.candidate, one.at, `${words(latency.name)} ${estimate(value(one, latency), latency.unit)}`, `${words(quality.name)} ${estimate(value(one, quality), quality.unit)}`, best.includes(one) ? "on the frontier" : "")] };
+    }),
+  ], { height: 320, xaxis: valueAxis(spans(cases, latency), latency.unit, words(latency.name)), yaxis: axis });
+}

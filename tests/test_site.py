@@ -1,0 +1,221 @@
+"""The dashboard's data: what is read, what is judged, and what a later build keeps."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from make_runs import example
+from site_rigs import COMMITS, MORE, a_history, a_night, commit, put
+
+from dsbench import history
+from dsbench.gate import Outcome
+from dsbench.metrics import METRICS
+from dsbench.records import Run
+from dsbench.reports.site import EmptyError, SiteError, build
+from dsbench.stats.intervals import Estimate, of_many, of_rounds
+
+
+def taken(site: Path, name: str) -> Any:
+    """What a data file hands over."""
+    text = (site / "data" / f"{name}.js").read_text(encoding="utf-8")
+    assert text.startswith(f'dsbench.take("{name}",')
+    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
+
+
+def contents(site: Path) -> dict[str, bytes]:
+    """The files of a site, but for what depends on the moment it was built and the order of its past."""
+    found = {str(path.relative_to(site)): path for path in site.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if name != "manifest.json"}
+
+
+def rows(site: Path, place: int = 0) -> list[dict[str, Any]]:
+    return [row for event in taken(site, "changes")["places"][place]["events"] for row in event["rows"]]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("history") / "results"
+    a_history(results)
+    return results
+
+
+@pytest.fixture(scope="module")
+def site(recorded: Path) -> Path:
+    return build(recorded, recorded.parent / "site", MORE).path
+
+
+def test_many_series_get_what_each_gets_alone() -> None:
+    chance = random.Random(1)
+    series = [
+        [[chance.uniform(0.5, 2) for _ in range(chance.randint(1, 8))] for _ in range(chance.randint(1, 5))]
+        for _ in range(200)
+    ]
+    series += [[[0.0, 1.0], [2.0]], [[-1.0], [-2.0], [3.0]], [[1.0]]]
+    flat = [(value, number) for one in series for number, values in enumerate(one) for value in values]
+    found = of_many([v for v, _ in flat], [r for _, r in flat], [sum(map(len, one)) for one in series])
+    for one, ends in zip(series, found, strict=True):
+        alone = of_rounds(one)
+        for left, right in zip(ends, (alone.value, alone.low, alone.high), strict=True):
+            assert (left is None) == (right is None)
+            assert left is None or right is None or math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_reading_the_numbers_alone_gives_the_numbers_of_the_whole_run(tmp_path: Path) -> None:
+    run = example()
+    path = put(run, tmp_path)
+    found = history.numbers(path, path.read_bytes())
+    whole = Run.from_lines(path.read_text(encoding="utf-8").split("\n"))
+    assert found.run == replace(whole, measurements=())
+    assert [row.name for row in found.rows] == [m.case.name for m in whole.measurements]
+    for row, measurement in zip(found.rows, whole.measurements, strict=True):
+        wanted = {m.name: m.of(measurement) for m in METRICS.values() if m.primary and m.probe == row.probe}
+        got = {name: Estimate(*ends) for name, *ends in row.metrics}
+        assert got.keys() == {name for name, estimate in wanted.items() if estimate is not None}
+        for name, estimate in got.items():
+            assert math.isclose(estimate.value, wanted[name].value, rel_tol=1e-9)  # type: ignore[union-attr]
+    samples = [s for m in whole.measurements for some in m.readings.values() for s in some]
+    assert found.samples == len(samples)
+    assert sum(found.disturbed.values()) == sum(bool(sample.mark) for sample in samples)
+
+
+def test_the_landing_page_says_what_the_gate_says_since_the_last_green_run(site: Path) -> None:
+    place = taken(site, "changes")["places"][0]
+    runs = {run["number"]: run for run in taken(site, "runs")["runs"]}
+    assert runs[place["newest"]]["commit"] == commit(COMMITS - 1)
+    assert runs[place["green"]]["commit"] == commit(5)  # the next was the first slow one
+    found = {(row["name"], row["metric"]): row for row in rows(site)}
+    flash = found["attention.prefill.flash[N=1024]", "latency"]
+    assert flash["outcome"] == Outcome.WORSE
+    assert flash["change"][0] == pytest.approx(0.3, abs=0.02)
+    assert (runs[flash["from"]]["commit"], runs[flash["to"]]["commit"]) == (commit(5), commit(6))
+    scan = found["moe.route.scan", ""]
+    assert scan["outcome"] == Outcome.BROKEN
+    assert (runs[scan["from"]]["commit"], runs[scan["to"]]["commit"]) == (commit(6), commit(7))
+    assert found["moe.route.sort", ""]["outcome"] == Outcome.NEW
+    assert place["counts"]["same"] > 10
+
+
+def test_what_failed_ever_since_it_was_there_has_no_commit_before(site: Path) -> None:
+    (place,) = [p for p in taken(site, "changes")["places"] if p["counts"].get("broken") == 9]
+    (event,) = [e for e in place["events"] if e["rows"][0]["outcome"] == "broken"]
+    runs = {run["number"]: run["commit"] for run in taken(site, "runs")["runs"]}
+    assert event["from"] is None
+    assert runs[event["to"]] == commit(0)
+
+
+def test_cases_that_moved_between_the_same_commits_are_one_event(site: Path) -> None:
+    events = taken(site, "changes")["places"][0]["events"]
+    slow = next(e for e in events if any(row["outcome"] == "worse" for row in e["rows"]))
+    names = {row["name"] for row in slow["rows"]}
+    assert names == {"attention.prefill.flash[N=1024]", "attention.prefill.flash[N=4096]"}
+
+
+def test_a_run_knows_what_differs_from_the_one_before_it(site: Path) -> None:
+    changed = {run["commit"]: run["changed"] for run in taken(site, "runs")["runs"] if run["place"] == 0}
+    assert changed[commit(5)] == [["driver", "550.1", "580.2"]]
+    assert changed[commit(4)] == []
+
+
+def test_building_again_in_any_order_gives_the_site_of_one_build(recorded: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    paths = sorted(recorded.glob("*/*.jsonl"))
+    random.Random(3).shuffle(paths)
+    for number, path in enumerate(paths):
+        target = results / path.relative_to(recorded)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+        if number in (3, 9, 15):
+            assert build(results, tmp_path / "site", MORE).read == {3: 4, 9: 6, 15: 6}[number]
+    again, fresh = tmp_path / "site", tmp_path / "fresh"
+    assert build(results, again, MORE).read == 0
+    build(results, fresh, MORE)
+    assert points(again) == points(fresh)
+    assert rows(again)[0]["spark"] == rows(fresh)[0]["spark"]
+    assert len(rows(again)) == len(rows(fresh))
+
+
+def points(site: Path) -> dict[str, set[tuple[str, str]]]:
+    """What the files of cases say, by the key of the run in place of its number in this site."""
+    keys = {run["number"]: run["key"] for run in taken(site, "runs")["runs"]}
+    found: dict[str, set[tuple[str, str]]] = {}
+    for path in (site / "data/case").glob("*.js"):
+        _, *lines = path.read_text(encoding="utf-8").splitlines()
+        found[path.name] = {(keys[int(line[2 : line.index(",")])], line[line.index(",") :]) for line in lines}
+        assert len(found[path.name]) == len(lines)
+    return found
+
+
+def test_a_run_that_changed_replaces_what_it_said_and_one_that_is_gone_says_nothing(tmp_path: Path) -> None:
+    results, site = tmp_path / "results", tmp_path / "site"
+    for number in range(3):
+        put(a_night(number), results)
+    build(results, site)
+    put(a_night(2, factor=2.0), results)
+    assert build(results, site).read == 1
+    build(results, tmp_path / "fresh")
+    assert points(site) == points(tmp_path / "fresh")
+    next(results.glob("m1/0001*.jsonl")).unlink()
+    assert build(results, site).read == 0
+    assert {run["commit"] for run in taken(site, "runs")["runs"]} == {commit(0), commit(2)}
+    assert all(len(lines) == 2 for lines in points(site).values())
+
+
+def test_files_that_were_only_touched_are_not_read_again(tmp_path: Path) -> None:
+    results, site = tmp_path / "results", tmp_path / "site"
+    path = put(a_night(0), results)
+    build(results, site)
+    path.touch()
+    assert build(results, site).read == 0
+
+
+def test_the_old_site_stays_when_a_new_one_cannot_be_built(tmp_path: Path) -> None:
+    results, site = tmp_path / "results", tmp_path / "site"
+    path = put(a_night(0), results)
+    build(results, site)
+    before = contents(site)
+    path.write_text("not a run\n")
+    with pytest.raises(EmptyError, match="restore it"):
+        build(results, site)
+    assert contents(site) == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_damaged_file_is_named_and_the_others_are_shown(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    put(a_night(0), results)
+    put(a_night(1), results).write_text('{"type":"run"}\n')
+    done = build(results, tmp_path / "site")
+    assert done.runs == 1
+    assert ["0001" in problem for problem in done.problems] == [True]
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    put(a_night(0), tmp_path / "results")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("keep me")
+    with pytest.raises(SiteError, match="a folder of its own"):
+        build(tmp_path / "results", tmp_path / "home")
+    assert (tmp_path / "home" / "letter.txt").read_text() == "keep me"
+
+
+def test_pages_share_one_plotly_and_load_nothing_from_elsewhere(site: Path) -> None:
+    assert len(list(site.rglob("*plotly*"))) == 1
+    assert b"MIT" in (site / "plotly.min.js").read_bytes()[:400]
+    for page in site.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "http" not in text.replace("http-equiv", "")
+        assert "default-src 'none'" in text
+        assert "<script>" not in text
+
+
+def test_no_file_of_the_site_holds_what_a_browser_would_end_a_script_at(site: Path) -> None:
+    for path in (site / "data").rglob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        assert "\r" not in text
+        assert path.parent.name == "run" or text.isascii()
