@@ -46,6 +46,7 @@ def _methods(what: str) -> dict[str, Candidate]:
         "topk_32": _asked(what, _article),
         "block_topk": _asked(what, _of("block_topk", **QUARTER), quick=True),
         "block_topk_eighth": _asked(what, _of("block_topk", keep=0.125, least=2)),
+        "pooled": _asked(what, _of("pooled", **QUARTER)),
         "moba": _asked(what, _of("moba", **QUARTER)),
         "nsa": _asked(what, _of("nsa", **QUARTER)),
         "quest": _asked(what, _of("quest", **QUARTER)),

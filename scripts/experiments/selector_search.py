@@ -86,7 +86,7 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
         found[f"max mean mass {mass}"] = {"mass": mass, "keep": 0.5}
     found["max mean shared"] = {"shared": True}
     # The methods of the papers as they are, at this budget.
-    for method in ("block_topk", "moba", "nsa", "quest", "top_p", "mass"):
+    for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "mass"):
         found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
     found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
     # Controls: a window and a sink of the same budget, and single keys by their exact scores.
