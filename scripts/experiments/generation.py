@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -165,4 +166,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotImplementedError as missing:  # the model or a text, and the message says how to install it
+        sys.exit(f"error: {missing}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -86,7 +87,7 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
         found[f"max mean mass {mass}"] = {"mass": mass, "keep": 0.5}
     found["max mean shared"] = {"shared": True}
     # The methods of the papers as they are, at this budget.
-    for method in ("block_topk", "moba", "nsa", "quest", "top_p", "mass"):
+    for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "mass"):
         found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
     found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
     # Controls: a window and a sink of the same budget, and single keys by their exact scores.
@@ -203,4 +204,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotImplementedError as missing:  # the model or a text, and the message says how to install it
+        sys.exit(f"error: {missing}")
