@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reference_models.attention import block_topk, dense, sdpa, token_topk
 from reference_models.attention.inputs import qkv
-from reference_models.attention.ranking import Budget
 from reference_models.attention.selection import attend
 from reference_models.attention.selectors import METHODS
 
@@ -84,10 +83,6 @@ def test_sparse_work_at_65536_is_an_eighth_of_dense_work_or_less() -> None:
     assert token_topk.work_gathered(**point)[0] > dense.work(**point)[0] / 2
 
 
-# Fewer keys of single tokens: gathering a thousand for each query takes long under a profiler.
-SPARSE = {**METHODS, "dsa": replace(METHODS["dsa"], budget=Budget(keep=0, least=64))}
-
-
 def peak(call: Callable[[], object]) -> int:
     """The most bytes that torch held at once during a call."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
@@ -108,7 +103,7 @@ def peak(call: Callable[[], object]) -> int:
         (dense.attention, dense.memory),
         (sdpa.math, sdpa.memory_math),
         (token_topk.masked, token_topk.memory_masked),
-        *((method.attention, method.memory) for method in SPARSE.values()),
+        *((method.attention, method.memory) for method in METHODS.values()),
         (token_topk.gathered, token_topk.memory_gathered),
     ],
 )
