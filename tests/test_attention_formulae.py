@@ -13,9 +13,9 @@ from test_attention_models import Model, error
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference_models.attention import block_topk, dense, sdpa, token_topk
+from reference_models.attention import block_topk, decode, dense, sdpa, token_topk
 from reference_models.attention.inputs import qkv
-from reference_models.attention.ranking import Budget
+from reference_models.attention.precision import tolerance
 from reference_models.attention.selection import attend
 from reference_models.attention.selectors import METHODS
 
@@ -85,10 +85,6 @@ def test_sparse_work_at_65536_is_an_eighth_of_dense_work_or_less() -> None:
     assert token_topk.work_gathered(**point)[0] > dense.work(**point)[0] / 2
 
 
-# Fewer keys of single tokens: gathering a thousand for each query takes long under a profiler.
-SPARSE = {**METHODS, "dsa": replace(METHODS["dsa"], budget=Budget(keep=0, least=64))}
-
-
 def peak(call: Callable[[], object]) -> int:
     """The most bytes that torch held at once during a call."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
@@ -109,7 +105,7 @@ def peak(call: Callable[[], object]) -> int:
         (dense.attention, dense.memory),
         (sdpa.math, sdpa.memory_math),
         (token_topk.masked, token_topk.memory_masked),
-        *((method.attention, method.memory) for method in SPARSE.values()),
+        *((method.attention, method.memory) for method in METHODS.values()),
         (token_topk.gathered, token_topk.memory_gathered),
     ],
 )
@@ -133,3 +129,35 @@ def test_memory_of_sparse_models_stays_bounded_on_long_sequences() -> None:
     assert dense.memory(**point) > 500e9
     assert block_topk.SHARE.memory(**point) < 4e9
     assert token_topk.memory_gathered(**point) < 4e9
+
+
+DECODERS = {"mean": decode.by_mean, "group": decode.by_group, "bound": decode.by_bound}
+
+
+@pytest.mark.parametrize("Hkv", [16, 4])
+@pytest.mark.parametrize("name", DECODERS)
+def test_decoding_does_and_holds_what_its_formulae_say(name: str, Hkv: int) -> None:
+    point: dict[str, Any] = {"N": 2048, "D": 64, "Hkv": Hkv, "dtype": "float32"}
+    inputs = decode.inputs(**point, device="cpu", seed=1)
+    with FlopCounterMode(display=False) as counter:
+        DECODERS[name].attention(**inputs)
+    assert counter.get_total_flops() == DECODERS[name].work(**point)[0]
+    given = sum(leaf.nbytes for leaf in (inputs["k"], inputs["v"], *inputs["pages"]))
+    needed = given + peak(lambda: DECODERS[name].attention(**inputs))
+    assert needed <= 1.05 * DECODERS[name].memory(**point)
+
+
+def test_decoding_by_pages_reads_a_sixteenth_of_a_cache_of_16384_and_its_summaries() -> None:
+    point: dict[str, Any] = {"N": 16384, "D": 64, "Hkv": 16, "dtype": "bfloat16"}
+    # 1,024 of 16,384 keys, and of 64 keys one average in float32, twice the bytes of a key, for keys alone.
+    assert decode.by_mean.work(**point)[1] / decode.work(**point)[1] == pytest.approx(
+        1 / 16 + 1 / 64, rel=0.01
+    )
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_decoding_by_pages_is_exact_attention_over_them(name: str) -> None:
+    inputs = decode.inputs(N=1500, D=64, Hkv=4, dtype="bfloat16", device="cpu", seed=1)
+    model = DECODERS[name]
+    assert error(model.attention(**inputs), model.reference(**inputs)) <= tolerance("bfloat16")
+    assert 0.001 < error(model.reference(**inputs), decode.oracle(**inputs)) < 0.5

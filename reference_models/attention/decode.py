@@ -71,10 +71,12 @@ class Dense:
 
 @dataclass(frozen=True)
 class Sparse:
-    """Attention over the pages that a selector chooses by `summaries` numbers for each channel of a page."""
+    """Attention over the pages that a selector chooses by `summaries` numbers for each channel of a page; the
+    heads that share keys share the choice, too, where it is `shared`."""
 
     selector: Callable[..., Selection]
     summaries: int
+    shared: bool = False
     budget: Budget = SIXTEEN
 
     def select(self, q: torch.Tensor, k: torch.Tensor, pages: Pages) -> Selection:
@@ -107,8 +109,7 @@ class Sparse:
         flops = BATCH * HEADS * D * (2 * number * self.summaries + 4 * keys)
         size = itemsize(dtype)
         summaries = BATCH * Hkv * number * D * self.summaries * (4 if self.summaries == 1 else size)
-        choices = Hkv if self.selector is nsa.select else 1 if self.selector is window.select else HEADS
-        moved = 2 * BATCH * max(choices, Hkv) * keys * D * size
+        moved = 2 * BATCH * (Hkv if self.shared else HEADS) * keys * D * size
         return flops, summaries + moved + 2 * BATCH * HEADS * D * size, dtype
 
     def memory(self, N: int, D: int, Hkv: int, dtype: str, **_: object) -> int:
@@ -142,6 +143,6 @@ sdpa_default, sdpa_math = Dense(sdpa.attention), Dense(sdpa.math)
 sdpa_flash, sdpa_efficient, sdpa_cudnn = Dense(sdpa.flash), Dense(sdpa.efficient), Dense(sdpa.cudnn)
 flex = Dense(compiled.attention)
 by_mean = Sparse(block_topk.select, summaries=1)
-by_group = Sparse(nsa.select, summaries=1, budget=nsa.BUDGET)
+by_group = Sparse(nsa.select, summaries=1, shared=True, budget=nsa.BUDGET)
 by_bound = Sparse(quest.select, summaries=2)
-by_position = Sparse(window.select, summaries=0)
+by_position = Sparse(window.select, summaries=0, shared=True)

@@ -9,7 +9,8 @@ What stands in for the learned indexer: its heads are the heads of queries of th
 from D to `SIZE` numbers by an orthonormal matrix drawn from a fixed seed, and w is one. Such a projection
 keeps inner products only roughly (Johnson and Lindenstrauss), so that it selects worse than a learned one
 should; `projection` takes a better one, such as the leading directions of a head's keys. The work is that of
-the real one: the indexer looks at all pairs, at SIZE / D of the cost.
+the real one: the indexer looks at all pairs, at SIZE / D of the cost. As `moba`, it is timed with
+`masked.attend`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import cache
 
 import torch
 
+from reference_models.attention import masked
 from reference_models.attention.chunks import budget_of, chunk_bytes, chunks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
@@ -65,7 +67,7 @@ def select(
     batch, heads, N, D = q.shape
     groups, keys = k.shape[1], k.shape[2]
     if projection is None:
-        projection = seeded(D, min(SIZE, D)).to(q.device)
+        projection = seeded(D, min(SIZE, D), str(q.device))
     projection = projection.to(q.dtype)
     index_keys = (k @ projection).mT
     index_queries = (q * scales(D)[0]).view(batch, groups, -1, N, D)
@@ -86,11 +88,11 @@ def select(
 
 
 @cache
-def seeded(D: int, size: int) -> torch.Tensor:
+def seeded(D: int, size: int, device: str = "cpu") -> torch.Tensor:
     """An orthonormal (D, size) matrix, the same everywhere, scaled so that inner products keep their size."""
     drawn = torch.randn(D, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     orthonormal: torch.Tensor = torch.linalg.qr(drawn).Q
-    return (orthonormal * math.sqrt(D / size)).float()
+    return (orthonormal * math.sqrt(D / size)).float().to(device)
 
 
 def scoring(N: int, D: int, causal: bool) -> float:
@@ -106,4 +108,4 @@ def held(N: int, D: int, dtype: str) -> int:
     return HEADS * N * (D + 3 * min(SIZE, D)) * size + pairs
 
 
-METHOD = Method(select, scoring, 1, 1, BUDGET, held=held)
+METHOD = Method(select, scoring, 1, 1, BUDGET, kernel=masked.attend, held=held)
