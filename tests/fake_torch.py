@@ -141,6 +141,9 @@ class FakeTorch:
             stream=lambda stream: nullcontext(),
             Stream=lambda device: SimpleNamespace(wait_stream=lambda other: None),
         )
+        self.cuda.memory = bound(
+            torch.cuda.memory, _record_memory_history=None, _snapshot=lambda device=None: {"segments": []}
+        )
         self.cuda.Event = event_type(device)
         self.cuda.CUDAGraph = lambda: graph_object(device)
         self.cuda.graph = create_autospec(torch.cuda.graph, side_effect=lambda graph: capture(device, graph))

@@ -14,7 +14,6 @@ import torch
 from fake_torch import bound
 
 import dsbench
-from dsbench.backends import held
 from dsbench.backends.cuda_snapshot import block_lines
 from dsbench.backends.fake import FakeBackend
 from dsbench.backends.ledger import tensor_lines
@@ -179,22 +178,3 @@ def test_a_line_that_several_name_is_named_once_by_the_first_with_the_most() -> 
     assert [origin.line for origin in found] == ["a.py:1", "b.py:2", "c.py:3"]
     assert len(found) == NAMED
     assert str(found[0]) == "a.py:1: 1,400 B a step (tensors)"
-
-
-class TestCounters:
-    """Of what this process holds."""
-
-    def test_the_heap_is_counted_to_the_byte_but_for_the_allocators_own(self) -> None:
-        before = held.exact()["heap"]
-        taken = torch.empty(25_000, dtype=torch.uint8)
-        assert 25_000 <= held.exact()["heap"] - before < 27_000
-        del taken
-        assert abs(held.exact()["heap"] - before) < 2_000
-
-    def test_objects_of_python_are_counted_while_they_are_traced(self) -> None:
-        assert "python" not in held.exact()
-
-    def test_open_files_are_counted(self) -> None:
-        before = held.footprint()["files"]
-        with open("/dev/null"):
-            assert held.footprint()["files"] == before + 1

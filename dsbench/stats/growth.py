@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from scipy.stats import theilslopes
-
 from dsbench.stats.intervals import Estimate
 
 LOOKS = (16, 32, 64)
@@ -51,6 +49,8 @@ def slope(values: Sequence[float], spacing: float = 1.0, confidence: float = 0.9
 
     Source: Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63 (1968).
     """
+    from scipy.stats import theilslopes  # not with the module: it takes longer to import than all the rest
+
     found = theilslopes(values, [spacing * index for index in range(len(values))], confidence)
     return Estimate(float(found.slope), float(found.low_slope), float(found.high_slope))
 

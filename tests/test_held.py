@@ -1,0 +1,89 @@
+"""What a process holds, by everyone who counts it, on every family of devices."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+import rigs
+import torch
+from rigs import MIB, Rig
+
+from dsbench.backends import held
+from dsbench.probes import Budget
+from dsbench.probes.leak import tracing, watch
+from dsbench.stats.growth import Word
+
+DEVICES = {
+    "cpu": (lambda: rigs.real("cpu"), "heap", "resident"),
+    "cuda": (rigs.cuda, "device", "reserved"),
+    "rocm": (rigs.rocm, "device", "reserved"),
+    "mps": (rigs.mps, "device", "reserved"),
+    "fake": (rigs.simulated, "device", ""),
+}
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_what_is_taken_is_held_until_it_is_given_back(name: str) -> None:
+    make, exact, coarse = DEVICES[name]
+    backend = (rig := make()).backend
+    before = backend.held()[exact]
+    taken = rig.take(8 * MIB)
+    assert backend.held()[exact] - before == pytest.approx(8 * MIB, abs=16_384)
+    if coarse:
+        assert backend.footprint()[coarse] >= 8 * MIB
+    del taken
+    gc.collect()
+    assert backend.held()[exact] - before == pytest.approx(0, abs=16_384)
+
+
+@pytest.mark.parametrize("make", [rigs.cuda, rigs.rocm, rigs.mps])
+def test_tensors_that_are_kept_on_a_device_are_a_leak_of_that_device(make: Callable[[], Rig]) -> None:
+    rig, kept = make(), list[object]()
+    with tracing():
+        found = watch(rig.backend, lambda: kept.append(rig.take(1024)), Budget(max_time=0.01), 256)
+    assert found.growth["device"].word is Word.LEAK
+    assert found.growth["device"].slope.value == 1024
+
+
+@pytest.mark.parametrize(
+    ("make", "ways"),
+    [
+        (rigs.cuda, ["blocks of the device", "tensors", "objects of Python", "native memory"]),
+        (rigs.mps, ["tensors", "objects of Python", "native memory"]),
+        (rigs.simulated, []),
+    ],
+)
+def test_each_family_has_its_ways_of_naming_a_line(make: Callable[[], Rig], ways: list[str]) -> None:
+    looks = make().backend.allocations()
+    assert list(looks) == ways
+    assert all(isinstance(look(lambda: None, 4), dict) for look in looks.values())
+
+
+def test_the_heap_is_counted_to_the_byte_but_for_the_allocators_own() -> None:
+    before = held.exact()["heap"]
+    taken = torch.empty(25_000, dtype=torch.uint8)
+    assert 25_000 <= held.exact()["heap"] - before < 27_000
+    del taken
+
+
+def test_objects_of_python_are_counted_while_they_are_traced_without_the_tables_of_that() -> None:
+    assert "python" not in held.exact()
+    tracemalloc.start()
+    try:
+        before = held.exact()
+        kept = [object() for _ in range(1000)]
+        after = held.exact()
+    finally:
+        tracemalloc.stop()
+    assert 16_000 <= after["python"] - before["python"] < 32_000
+    assert abs(after["heap"] - before["heap"]) < 16_000  # the list's own 8 KB
+    assert len(kept) == 1000
+
+
+def test_open_files_are_counted() -> None:
+    before = held.footprint()["files"]
+    with open("/dev/null"):
+        assert held.footprint()["files"] == before + 1
