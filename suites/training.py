@@ -1,0 +1,45 @@
+"""Training with less memory: what accumulation and checkpointing cost, and whether they are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dsbench.registry import Axis, Candidate, benchmark
+
+ACCUMULATION = "reference_models.training.accumulation"
+CHECKPOINTING = "reference_models.training.checkpointing"
+
+
+@benchmark(
+    candidates={
+        "whole": f"{ACCUMULATION}:whole",
+        "by_tokens": f"{ACCUMULATION}:by_tokens",
+        "by_means": Candidate(f"{ACCUMULATION}:by_means", reference=f"{ACCUMULATION}:reference_by_means"),
+    },
+    baseline="whole",
+    oracle=f"{ACCUMULATION}:oracle",
+    axes={"parts": Axis(full=(2, 8, 32), quick=(8,))},
+    probes=("latency", "error", "memory"),
+    tolerance=1e-5,
+)
+def accumulation(parts: int, device: str, seed: int) -> dict[str, Any]:
+    """The gradient of 32 texts of 1 to 64 tokens, at once and in parts; error against double precision."""
+    from reference_models.training.model import inputs
+
+    return {**inputs(B=32, N=64, device=device, seed=seed), "parts": parts}
+
+
+@benchmark(
+    candidates={"plain": f"{CHECKPOINTING}:plain", "checkpointed": f"{CHECKPOINTING}:checkpointed"},
+    baseline="plain",
+    oracle=f"{CHECKPOINTING}:plain",
+    axes={"layers": Axis(full=(4, 16), quick=(4,))},
+    probes=("latency", "error", "memory"),
+    # The same to the last bit, dropout included.
+    tolerance=0.0,
+)
+def checkpointing(layers: int, device: str, seed: int) -> dict[str, Any]:
+    """The gradient of 8 texts of up to 128 tokens through blocks of width 256, activations kept or not."""
+    from reference_models.training.model import inputs
+
+    return {**inputs(8, 128, device, seed, width=256, layers=layers), "seed": seed}
