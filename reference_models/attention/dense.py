@@ -13,7 +13,7 @@ import torch
 from reference_models.attention.chunks import budget_of, chunks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.precision import itemsize
-from reference_models.attention.seen import last_seen, share_heads, unseen
+from reference_models.attention.seen import check_shapes, last_seen, share_heads, unseen
 from reference_models.attention.selection import Selection, scales
 
 
@@ -25,8 +25,9 @@ def attention(
     Matrix products stay in the inputs' precision; the softmax is taken in float32 at least. A sequence
     without any key gives NaN, as it does in such models.
     """
-    last = last_seen(q, k, causal, lengths)
-    found = scores(q, k, last if causal or lengths is not None else None)
+    check_shapes(q, k, lengths)
+    hidden = causal or lengths is not None
+    found = scores(q, k, last_seen(q, k, causal, lengths) if hidden else None)
     weights = found.softmax(-1, dtype=torch.promote_types(q.dtype, torch.float32)).to(q.dtype)
     return weights @ share_heads(v, q.shape[1])
 

@@ -19,7 +19,7 @@ from torch._inductor.exc import GPUTooOldForTriton, InvalidCxxCompiler, TritonMi
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from reference_models.attention.dense import tensors
-from reference_models.attention.seen import last_seen
+from reference_models.attention.seen import check_shapes, last_seen
 
 SHAPES = 64
 """Shapes that one process may compile. PyTorch's own limit of 8 is too few for a suite."""
@@ -34,10 +34,11 @@ def attention(
         NotImplementedError: there is no C++ compiler (CPU) or no Triton (GPU) to compile it with, or the
             device has no such kernel.
     """
-    last = last_seen(q, k, causal, lengths)
+    check_shapes(q, k, lengths)
     queries, keys = q.shape[2], k.shape[2]
     blocks = _causal_blocks(queries, keys, str(q.device)) if causal else None
     if lengths is not None:
+        last = last_seen(q, k, causal, lengths)
         blocks = create_block_mask(until(last), len(q), None, queries, keys, device=q.device)
     return fused(q, k, v, block_mask=blocks)
 

@@ -19,7 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from reference_models.attention.dense import tensors
 from reference_models.attention.inputs import HEADS
-from reference_models.attention.seen import last_seen, unseen
+from reference_models.attention.seen import check_shapes, last_seen, unseen
 
 
 def attention(
@@ -66,13 +66,14 @@ def memory_math(N: int, D: int, dtype: str, **_: object) -> int:
 def _options(q: torch.Tensor, k: torch.Tensor, causal: bool, lengths: torch.Tensor | None) -> dict[str, Any]:
     """How these inputs are put to PyTorch, whose own causal mask has the first query at position zero. Masks
     cost more than flags, and some kernels take none."""
-    last = last_seen(q, k, causal, lengths)
+    check_shapes(q, k, lengths)
     grouped = {"enable_gqa": True} if q.shape[1] != k.shape[1] else {}
     if lengths is None and (not causal or q.shape[2] == 1):
         return grouped
     if lengths is None and q.shape[2] == k.shape[2]:
         return {"is_causal": True, **grouped}
-    return {"attn_mask": ~unseen(last, k.shape[2]), **grouped}
+    # Only here: what is computed of the lengths is launched, too, and a fused kernel must not pay for it.
+    return {"attn_mask": ~unseen(last_seen(q, k, causal, lengths), k.shape[2]), **grouped}
 
 
 def _only(
