@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-KERNELS = Path(__file__).parent / "kernels"
+KERNELS = Path(__file__).parent / "kernels.py"
 
 
 def test_the_kernels_are_right_in_a_process_of_their_own() -> None:

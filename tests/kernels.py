@@ -1,11 +1,20 @@
-"""The fused kernels against attention in float64 over the same selection."""
+"""The fused kernels against attention in float64 over the same selection: on this machine's accelerator or,
+without one, in Triton's interpreter.
+
+Triton looks whether to interpret when it is imported, and other tests import it, so `test_triton.py` runs
+this file in a process of its own.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from reference_models.attention import block_topk, dense, fused
 from reference_models.attention.inputs import qkv
