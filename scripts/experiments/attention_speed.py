@@ -151,6 +151,34 @@ def prefill(backend: Backend, rate: float, samples: int) -> list[dict[str, Any]]
     return rows
 
 
+def training(backend: Backend, samples: int) -> list[dict[str, Any]]:
+    """Forward and backward, launched eagerly, since a graph of autograd is not what a user has."""
+    rows = []
+    for D in (64, 128):
+        for N in (4096, 16384):
+            inputs = [x.requires_grad_() for x in qkv(N, D, "bfloat16", backend.device, seed=0).values()]
+            q, k, v = inputs
+            models: dict[str, Call] = {
+                "sdpa_flash": partial(sdpa.flash, q, k, v, True),
+                "sdpa_cudnn": partial(sdpa.cudnn, q, k, v, True),
+                "block_topk 12.5 %": partial(fused.attention, q, k, v, True, BLOCK, ROWS[D], EIGHTH),
+                "block_topk 16 blocks": partial(fused.attention, q, k, v, True, BLOCK, ROWS[D], SIXTEEN),
+            }
+            found = {
+                name: eager(partial(_both_ways, model, inputs), samples) for name, model in models.items()
+            }
+            best = min(found["sdpa_flash"], found["sdpa_cudnn"])
+            for name, seconds in found.items():
+                row = {"N": N, "D": D, "candidate": name, "eager_ms": seconds * 1e3, "times": best / seconds}
+                rows.append(row)
+    return rows
+
+
+def _both_ways(model: Call, inputs: list[torch.Tensor]) -> None:
+    out = model()
+    torch.autograd.grad(out, inputs, torch.ones_like(out))
+
+
 def decode(backend: Backend, samples: int) -> list[dict[str, Any]]:
     """One token for 16 sequences with a cache of 65,536 keys each, 16 pages of 64 selected."""
     batch, N, D, pages = 16, 65536, 64, SIXTEEN.least
@@ -197,6 +225,7 @@ def main() -> None:
     options = parser.parse_args()
     backend = device("cuda")
     write(decode(backend, options.samples), backend, options.out, "attention-decode")
+    write(training(backend, options.samples), backend, options.out, "attention-training")
     write(prefill(backend, options.rate, options.samples), backend, options.out, "attention-prefill")
 
 
