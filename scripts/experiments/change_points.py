@@ -169,7 +169,7 @@ def on_recorded(folder: Path, rules: Mapping[str, Rule]) -> list[Row]:
                 "changes": [len(places) for places in found],
                 "share_on_both": sum(2 * same for same, _ in shared)
                 / max(1, sum(all_ for _, all_ in shared)),
-                "tigerbeetle": rule(tiger),
+                "tigerbeetle": [int(place) for place in rule(tiger)],
             }
         )
     return rows
