@@ -1,128 +1,168 @@
-"""Changes of many series: what moved together, what is new, what looks odd just now."""
+"""What CUDA and ROCm share, on a torch that has devices this machine lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import create_autospec
 
-import numpy as np
+import pynvml
 import pytest
-from make_runs import a_case
+from fake_torch import FakeTorch
+from rigs import H1, MIB, Amdsmi, cuda, nvml, rocm
 
-from dsbench.changes import find_events, find_shifts, size_of, suspects
-from dsbench.history import Point, Series
-from dsbench.history.steps import asv_steps
-from dsbench.looks import SEEN, Looks
-from dsbench.records import Status
-from dsbench.runs import RunError
-from dsbench.stats.intervals import Estimate
-
-DAY = 86_400.0
+from dsbench.backends import UnsupportedError
+from dsbench.backends.cuda import CudaBackend
+from dsbench.backends.mps import MpsBackend
+from dsbench.backends.rocm import RocmBackend
 
 
-def a_series(
-    values: Sequence[float | None],
-    name: str = "flash",
-    metric: str = "latency",
-    machine: str = "m1",
-    first: int = 0,
-) -> Series:
-    """A series with a point a day; None stands for a commit at which the case failed."""
-    points = tuple(
-        Point(f"{number:08x}", number * DAY, Estimate(value), Status.OK, "", "r")
-        if value is not None
-        else Point(f"{number:08x}", number * DAY, None, Status.OOM, "too large", "r")
-        for number, value in enumerate(values, start=first)
+class TestTiming:
+    def test_one_wait_ends_a_timing(self) -> None:
+        rig = cuda()
+        rig.backend.time(lambda: rig.work(1e-3), samples=5, calls=3, cold=False)
+        assert rig.backend.torch.virtual.waits == 1
+
+    def test_events_exist_before_the_first_reading_and_enclose_the_calls_alone(self) -> None:
+        rig = cuda()
+        rig.backend.time(lambda: rig.work(1e-3), samples=2, cold=True)
+        flush = f"read {256 * MIB}"
+        reading = [flush, "record", "work", "record"]
+        assert rig.backend.torch.virtual.log == ["create"] * 4 + ["record"] * 4 + reading * 2
+
+    def test_the_device_is_kept_busy_before_each_reading_while_the_host_launches_ahead(self) -> None:
+        rig = cuda()
+        readings = rig.backend.time(lambda: rig.work(1e-5), samples=2, calls=3, lead=1e-4)
+        assert readings == pytest.approx([1e-5, 1e-5])
+        reading = ["sleep", "record", "work", "work", "work", "record"]
+        assert rig.backend.torch.virtual.log[8:] == reading * 2
+
+    def test_a_launch_is_timed_with_an_idle_device_and_is_not_waited_for(self) -> None:
+        rig = cuda()
+        virtual, waits = rig.backend.torch.virtual, []
+        readings = rig.backend.launch(lambda: (waits.append(virtual.waits), rig.work(10.0)), 3)
+        assert waits == [1, 2, 3]
+        assert all(0 < reading < 5.0 for reading in readings)
+
+    def test_a_graph_replays_the_calls_that_were_captured(self) -> None:
+        rig = cuda()
+        replay = rig.backend.graph(lambda: rig.work(1e-3), calls=4)
+        assert rig.backend.time(replay, 2) == pytest.approx([4e-3, 4e-3])
+
+    def test_a_call_that_waits_for_the_device_cannot_be_captured_and_says_why(self) -> None:
+        rig = cuda()
+        with pytest.raises(UnsupportedError, match=r"operation not permitted when stream is capturing$"):
+            rig.backend.graph(rig.backend.synchronize)
+
+    def test_prepare_makes_the_device_of_the_index_current(self) -> None:
+        rig = cuda(index=1)
+        rig.backend.prepare(seed=1)
+        assert rig.backend.device == "cuda:1"
+        assert rig.backend.torch.virtual.current == 1
+        assert rig.backend.describe().index == 1
+        rig.backend.synchronize()
+        rig.backend.torch.cuda.synchronize.assert_called_once_with(1)
+
+    @pytest.mark.parametrize(
+        ("cache", "flush"), [(50 * MIB, 256 * MIB), (192 * MIB, 384 * MIB), (0, 256 * MIB)]
     )
-    return Series(machine, "dsbench-cpu-py3.12", "CPU", a_case(name, N=64), metric, points)
+    def test_cuda_flushes_twice_the_l2_and_at_least_256_mib(self, cache: int, flush: int) -> None:
+        backend = CudaBackend(torch=FakeTorch(cuda="13.0", names=H1, cache=cache), vendor=nvml())
+        assert backend.flush_bytes == flush
+        assert backend.describe().cache == (cache or None)
+
+    def test_rocm_flushes_twice_the_infinity_cache_that_torch_does_not_know(self) -> None:
+        device = rocm().backend
+        assert device.flush_bytes == 512 * MIB
+        assert device.describe().cache == 256 * MIB
+
+    def test_rocm_has_no_cache_size_for_an_architecture_it_does_not_know(self) -> None:
+        unknown = FakeTorch(hip="7.0.5", names=("AMD Example",), architecture="gfx0000")
+        assert RocmBackend(torch=unknown, vendor=Amdsmi()).describe().cache is None
+
+    def test_descriptions_hold_driver_and_versions(self) -> None:
+        device = cuda().backend.describe()
+        assert (device.name, device.driver) == ("Example H1", "580.1")
+        assert device.versions["cuda"] == "13.0"
+        assert device.versions["cudnn"] == "91002"
+        device = rocm().backend.describe()
+        assert (device.name, device.driver) == ("AMD Instinct MI300X (gfx942)", "6.16.6")
+        assert device.versions["hip"] == "7.0.5"
+
+    def test_nvml_is_shut_down_again(self) -> None:
+        library = nvml()
+        CudaBackend(torch=FakeTorch(cuda="13.0", names=H1), vendor=library).describe()
+        library.nvmlShutdown.assert_called_once_with()
+
+    def test_an_unknown_driver_is_recorded_with_its_cause(self) -> None:
+        class WithoutLibrary(CudaBackend):
+            library = "no_such_library_is_installed"
+
+        device = WithoutLibrary(torch=FakeTorch(cuda="13.0", names=H1)).describe()
+        assert device.driver == ""
+        assert "pip install 'dsbench[cuda]'" in device.versions["driver"]
+
+        amdsmi = create_autospec(Amdsmi, instance=True)
+        amdsmi.amdsmi_init.side_effect = KeyError("libamd_smi.so")
+        amd = FakeTorch(hip="7.0.5", names=("AMD Example",), architecture="gfx1100")
+        assert "libamd_smi.so" in RocmBackend(torch=amd, vendor=amdsmi).describe().versions["driver"]
 
 
-def stepped(at: int, step: float, count: int = 80, seed: int = 0) -> list[float | None]:
-    draw = np.random.default_rng(seed)
-    return [1e-3 * (1 + step * (n >= at)) * float(np.exp(draw.normal(0, 0.01))) for n in range(count)]
+class TestMemory:
+    def test_free_counts_what_the_allocator_holds_without_using_it(self) -> None:
+        rig = cuda()
+        before = rig.backend.free_memory()
+        rig.take(64 * MIB)
+        assert rig.backend.torch.virtual.reserved == 64 * MIB
+        assert rig.backend.free_memory() == before
+
+    def test_release_gives_unused_memory_back_to_the_driver(self) -> None:
+        rig = cuda()
+        rig.take(64 * MIB)
+        rig.backend.release()
+        assert rig.backend.torch.virtual.reserved == 0
 
 
-def test_cases_that_move_at_the_same_commit_are_one_event_and_others_are_another() -> None:
-    events = find_events(
-        [
-            a_series(stepped(40, 0.2), "flash"),
-            a_series(stepped(40, 0.1, seed=1), "eager"),
-            a_series(stepped(40, -0.3, seed=2), "flash", machine="m2"),
-            a_series(stepped(60, 0.2, seed=3), "other"),
-            a_series(stepped(0, 0.0, seed=4), "still"),
-        ]
-    )
-    assert [(event.commit, len(event.shifts)) for event in events] == [(f"{60:08x}", 1), (f"{40:08x}", 3)]
-    assert {shift.worse for shift in events[1].shifts} == {True, False}
+class TestAvailability:
+    def test_devices_are_listed_in_the_order_of_their_index(self) -> None:
+        two = FakeTorch(cuda="13.0", names=("Example H1", "Example H2"))
+        assert CudaBackend.availability(torch=two).devices == ("Example H1", "Example H2")
 
+    def test_cuda_and_rocm_tell_each_others_torch_apart(self) -> None:
+        for_hip, for_cuda = FakeTorch(hip="7.0.5", names=H1), FakeTorch(cuda="13.0", names=H1)
+        assert "built without CUDA" in CudaBackend.availability(torch=for_hip).reason
+        assert "built without ROCm" in RocmBackend.availability(torch=for_cuda).reason
+        assert CudaBackend.availability(torch=for_cuda).usable
+        assert RocmBackend.availability(torch=for_hip).usable
 
-def test_a_shift_names_the_commits_between_which_it_came_also_where_some_failed() -> None:
-    values = stepped(40, 0.2)
-    values[39:42] = [None, None, None]
-    (shift,) = find_shifts(a_series(values))
-    assert (shift.last_before.commit, shift.point.commit) == (f"{38:08x}", f"{42:08x}")
-    assert shift.first_after.commit == f"{42:08x}"
+    def test_a_torch_for_the_cpu_is_told_from_a_missing_device(self) -> None:
+        reason = CudaBackend.availability(torch=FakeTorch()).reason
+        assert reason == (
+            "torch 2.13.0+fake is built without CUDA (torch.version.cuda is None, torch.version.hip is None)"
+        )
+        error = pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+        reason = CudaBackend.availability(torch=FakeTorch(cuda="13.0"), vendor=nvml(error=error)).reason
+        assert reason == (
+            "torch 2.13.0+fake is built for CUDA 13.0 but sees no device: "
+            "pynvml says: NVML Shared Library Not Found"
+        )
 
+    def test_a_driver_without_devices_points_at_the_variable_that_hides_them(self) -> None:
+        reason = CudaBackend.availability(torch=FakeTorch(cuda="13.0"), vendor=nvml()).reason
+        assert reason.endswith("there is a driver 580.1, so look at CUDA_VISIBLE_DEVICES")
 
-def test_more_of_a_metric_that_should_be_low_is_worse() -> None:
-    (slower,) = find_shifts(a_series(stepped(40, 0.2)))
-    (faster,) = find_shifts(a_series(stepped(40, -0.2)))
-    assert (slower.worse, faster.worse) == (True, False)
+    def test_what_torch_warns_of_is_part_of_the_reason(self) -> None:
+        old = FakeTorch(cuda="13.0", complaint="the driver is too old")
+        assert "the driver is too old; " in CudaBackend.availability(torch=old, vendor=nvml()).reason
 
+    def test_mps_tells_not_built_from_not_there(self) -> None:
+        assert "built without MPS" in MpsBackend.availability(torch=FakeTorch()).reason
+        assert "finds no Metal device" in MpsBackend.availability(torch=FakeTorch(mps=True)).reason
+        assert MpsBackend.availability(torch=FakeTorch(mps=True, names=("Apple M9",))).devices == (
+            "Apple M9",
+        )
 
-def test_a_deterministic_metric_changes_when_it_leaves_its_tolerance() -> None:
-    size = [2.0**30] * 20
-    assert find_shifts(a_series([*size, *[2.0**30 * 1.01] * 20], metric="peak_memory")) == []
-    (shift,) = find_shifts(a_series([*size, *[2.0**30 * 1.05] * 20], metric="peak_memory"))
-    assert shift.point.commit == f"{20:08x}"
-
-
-def test_a_change_from_zero_has_no_relative_size() -> None:
-    (shift,) = find_shifts(a_series([0.0] * 20 + [1e-3] * 20, metric="error"))
-    assert (shift.change.before, shift.change.after, size_of(shift), shift.worse) == (0.0, 1e-3, None, True)
-
-
-@pytest.mark.parametrize("values", [[], [1e-3], [None] * 20, [None, 1e-3, None]])
-def test_series_with_hardly_a_number_have_neither_changes_nor_suspects(values: list[float | None]) -> None:
-    assert find_events([a_series(values)]) == []
-    assert suspects([a_series(values)]) == []
-
-
-def test_suspects_are_the_series_whose_newest_points_moved_the_worse_ones_first() -> None:
-    found = suspects(
-        [
-            a_series(stepped(77, -0.3), "better"),
-            a_series(stepped(77, 0.2, seed=1), "worse"),
-            a_series(stepped(0, 0.0, seed=2), "still"),
-            a_series([*stepped(77, 0.2, seed=3), None], "failed since"),
-        ]
-    )
-    assert [(one.series.case.candidate, one.worse) for one in found] == [("worse", True), ("better", False)]
-    assert found[0].point.commit == f"{77:08x}"
-
-
-def test_a_change_is_new_until_it_was_marked_as_seen_and_stays_old_as_points_are_added(
-    tmp_path: Path,
-) -> None:
-    values = stepped(40, 0.05, count=60)
-    (before,) = find_shifts(a_series(values[:50]))
-    assert Looks(tmp_path).new(before)
-    Looks(tmp_path).mark([before])
-    later = find_shifts(a_series(values))
-    assert [Looks(tmp_path).new(shift) for shift in later] == [False]
-    (other,) = find_shifts(a_series(stepped(40, 0.05), "other case"))
-    (back,) = find_shifts(a_series(stepped(40, -0.05)))
-    assert Looks(tmp_path).new(other)
-    assert Looks(tmp_path).new(back)
-
-
-def test_a_damaged_file_of_what_was_seen_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / SEEN).write_text("{ not json\n")
-    with pytest.raises(RunError, match="delete it"):
-        Looks(tmp_path)
-
-
-def test_asv_sees_a_plain_step_where_it_is_and_none_in_a_series_without() -> None:
-    assert asv_steps([1.0] * 20 + [2.0] * 20) == [20]
-    assert asv_steps([1.0] * 20) == []
-    assert asv_steps([]) == []
+    @pytest.mark.parametrize("family", [CudaBackend, RocmBackend, MpsBackend])
+    def test_a_torch_that_fails_to_look_is_a_reason(self, family: Any) -> None:
+        broken = SimpleNamespace(__version__="2.13.0")
+        assert family.availability(torch=broken).reason.startswith("torch 2.13.0 failed to look: ")

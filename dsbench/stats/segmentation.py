@@ -39,5 +39,5 @@ def candidates(logs: Numbers, spread: float) -> list[int]:
         if len(part) >= 4:  # the shortest that two pieces of two points fit into
             model = KernelCPD(kernel="rbf", min_size=2, params={"gamma": 0.5 / spread**2})
             ends = model.fit(part).predict(pen=PENALTY * math.log(count))
-            found |= {start + end for end in ends[:-1]}
+            found |= {start + int(end) for end in ends[:-1]}
     return sorted(found)

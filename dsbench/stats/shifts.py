@@ -35,6 +35,9 @@ is best for a normal density (Silverman, "Density estimation", 1986), wider has 
 RUNS = (3, 5, 10, 20)
 """Lengths of the runs of points by which the noise's memory is measured."""
 
+MOST_MEMORY = 8.0
+"""Bound of the memory, without which a slope or a wandering level would explain itself as memory alone."""
+
 
 def spread_of(logs: Numbers, least: float) -> float:
     """Standard deviation of the noise by the median distance of neighbours, which steps do not widen; at
@@ -110,4 +113,4 @@ class Grid:
                 sums = at[: whole * run].reshape(whole, run, -1).sum(axis=1)
                 gains = sums.max(axis=1) - sums[:, shifts == 0][:, 0]
                 largest = max(largest, float(gains.mean()) / 0.5)
-        return min(largest, 8.0)
+        return min(largest, MOST_MEMORY)

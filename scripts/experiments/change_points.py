@@ -106,6 +106,21 @@ def on_statements(series: Sequence[Known]) -> Row:
     }
 
 
+def on_single_steps(folder: Path, count: int = 100, step: float = 0.05) -> list[Row]:
+    """How often the interval of the size holds the truth when there is one change in the middle of 120."""
+    rows = []
+    for kind in KINDS:
+        found = [
+            change.size
+            for seed in range(count)
+            for change in changes(stepped(folder, kind, step, 60, 60, seed).tolist())
+            if abs(change.index - 60) <= 2 * TOLERANCE
+        ]
+        held = [s.low is not None and s.high is not None and s.low <= step <= s.high for s in found]
+        rows.append({"kind": kind, "series": count, "told": len(found), "size_holds": fmean(held)})
+    return rows
+
+
 def suspecting(values: Sequence[float]) -> list[int]:
     """The rule for the newest points as one that tells a place."""
     found = suspect(values)
@@ -169,7 +184,7 @@ def on_recorded(folder: Path, rules: Mapping[str, Rule]) -> list[Row]:
                 "changes": [len(places) for places in found],
                 "share_on_both": sum(2 * same for same, _ in shared)
                 / max(1, sum(all_ for _, all_ in shared)),
-                "tigerbeetle": rule(tiger),
+                "tigerbeetle": [int(place) for place in rule(tiger)],
             }
         )
     return rows
@@ -209,6 +224,7 @@ def main() -> None:
     if not options.tuning:
         soon = {"dsbench, newest points": suspecting, **rules}
         result["statements"] = on_statements(series)
+        result["single_steps"] = on_single_steps(options.folder)
         result["delays"] = delays(options.folder, soon, max(5, options.series // 20))
         result["costs"] = costs(options.folder, rules)
         result["recorded"] = on_recorded(options.folder, rules)
