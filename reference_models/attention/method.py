@@ -81,11 +81,13 @@ class Method:
 
     def work(self, N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
         """Floating-point operations, bytes and precision: scores to select by, and two products over the
-        selected keys, which each row of queries reads."""
+        selected keys. Every key is read from the device's memory once at most, however many rows choose it:
+        what rows share stays in the cache."""
         pairs = self.pairs(N, causal)
         flops = self.scoring(N, D, causal) + 4 * HEADS * D * pairs
-        moved = dense.tensors(N, D, dtype) + 2 * HEADS * pairs // self.rows * D * itemsize(dtype)
-        return flops, moved, dtype
+        chosen = 2 * HEADS * pairs // self.rows * D * itemsize(dtype)
+        whole = dense.tensors(N, D, dtype)
+        return flops, whole / 2 + min(whole / 2, chosen), dtype
 
     def memory_select(self, N: int, D: int, dtype: str, **_: object) -> int:
         """Bytes that selecting needs, q, k and v included. By default: averages, three matrices of scores of
