@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -91,7 +91,7 @@ def search(
         return Side(revision, Path())
 
     def measure(
-        sides: tuple[Side, Side], wanted: Mapping[Case, Sequence[str]], number: int, pairing: Pairing
+        sides: tuple[Side, Side], cases: Sequence[Case], number: int, pairing: Pairing
     ) -> Iterator[Pair]:
         size = sizes[int(sides[1].name)]
         if isinstance(size, str):
