@@ -148,12 +148,13 @@ def build_side(name: str, options: Mapping[str, Any]) -> Side:
 
 
 def cases_of(side: Side, environment: Environment, options: Mapping[str, Any]) -> dict[str, Case]:
-    """The cases that a side has, by name."""
+    """The cases of a side that are timed, by name."""
     suites = find_suites(side.suites, options.get("chosen", ()))
     report_broken(suites)
     backend = environment.device.backend
     found = find_cases(suites, backend, options["quick"], options["filters"], options["excludes"])
-    return {case.name: case for case in found}
+    timed = [case for case in found if "latency" in suites[case.suite].benchmarks[case.benchmark].probes]
+    return {case.name: case for case in timed}
 
 
 @contextmanager
