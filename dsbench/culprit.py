@@ -15,7 +15,6 @@ from statistics import median
 from dsbench.gate import Outcome, Verdict
 from dsbench.paired_gate import LOOKS, PairedPolicy, settle
 from dsbench.pairs import Pair, Pairing, Side, measure_pair
-from dsbench.probes.latency import HOT
 from dsbench.records import Case
 from dsbench.revisions import BuildError
 from dsbench.stats.bisection import Bisection
@@ -143,6 +142,6 @@ class Search:
 
     def _pair(self, side: Side) -> Pair:
         number, self._taken = self._taken, self._taken + 1
-        (pair,) = self.measure((self.good, side), {self.case: (HOT,)}, number, self.pairing)
+        (pair,) = self.measure((self.good, side), [self.case], number, self.pairing)
         self.keep(pair, False)
         return pair

@@ -86,21 +86,23 @@ class Pair:
 
 def measure_pair(
     sides: tuple[Side, Side],
-    wanted: Mapping[Case, Sequence[str]],
+    cases: Sequence[Case],
     number: int,
     pairing: Pairing,
-    controls: frozenset[str] = frozenset(),
+    controls: Collection[str] = (),
     probing: Collection[str] = (),
+    metrics: Mapping[Case, Sequence[str]] | None = None,
 ) -> Iterator[Pair]:
     """Measures cases of one suite in one pair of processes. A case that ends a process is told so, and the
     rest goes on in fresh ones.
 
     Args:
-        wanted: the metrics (of `TIMED`) to measure of each case.
         controls: names of cases whose first metric is also measured with a second process of the first
             side in place of the other.
         probing: names of cases whose deterministic probes are asked, once a side.
+        metrics: the metrics (of `TIMED`) to measure of each case; of one that is not named, the latency.
     """
+    wanted = {case: tuple((metrics or {}).get(case, (HOT,))) for case in cases}
     left = dict(wanted)
     while left:
         try:
@@ -138,7 +140,7 @@ def _fresh(
     wanted: Mapping[Case, Sequence[str]],
     number: int,
     pairing: Pairing,
-    controls: frozenset[str],
+    controls: Collection[str],
     probing: Collection[str],
 ) -> Iterator[tuple[Case, Pair]]:
     order = random.Random(pairing.seed * 1_000_003 + number)

@@ -139,8 +139,8 @@ class Versus:
         probing: frozenset[str] = frozenset(),
     ) -> None:
         for _, group in groupby(wanted, key=lambda case: case.suite):
-            some = {case: wanted[case] for case in group}
-            for pair in self.measure(self.sides, some, number, self.pairing, controls, probing):
+            some = list(group)
+            for pair in self.measure(self.sides, some, number, self.pairing, controls, probing, wanted):
                 place = self._controlled if pair.control else into
                 place.setdefault((pair.case, pair.metric), []).append(pair)
                 if pair.probed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from dsbench.gate import Outcome
 from dsbench.paired_gate import PairedPolicy
 from dsbench.pairs import Pair, Pairing, Side
 from dsbench.records import Case
+from dsbench.reports.bisection import bisection_json, bisection_text
 from dsbench.revisions import BuildError, RevisionError, between
 from dsbench.stats.bisection import Bisection
 
@@ -89,7 +91,7 @@ def search(
         return Side(revision, Path())
 
     def measure(
-        sides: tuple[Side, Side], wanted: Mapping[Case, Sequence[str]], number: int, pairing: Pairing
+        sides: tuple[Side, Side], cases: Sequence[Case], number: int, pairing: Pairing
     ) -> Iterator[Pair]:
         size = sizes[int(sides[1].name)]
         if isinstance(size, str):
@@ -148,6 +150,34 @@ def test_without_a_change_nothing_is_asked_and_one_revision_alone_is_the_one(
     assert found.ends is not None
     assert (found.ends.outcome, found.sure) == (outcome, outcome is Outcome.WORSE)
     assert list(found.asked) == [len(sizes) - 1]
+
+
+def named(found: Search) -> list[tuple[str, str]]:
+    return [(f"{number:08d}ffff", f"subject {number}") for number in range(len(found.revisions))]
+
+
+def test_the_report_names_the_commit_how_sure_it_is_and_the_likeliest_others() -> None:
+    found = search([0.0] * 5 + [0.05] * 8)
+    assert bisection_text(found, named(found)) == "interrupted before the ends were compared\n"
+    found.run()
+    text = bisection_text(found, named(found))
+    assert "it came with 00000005 (subject 5); " in text
+    assert "% sure after" in text
+    document = json.loads(bisection_json(found, named(found), 0))
+    assert document["found"] == ["00000005ffff"]
+    assert sum(commit["chance"] for commit in document["commits"]) == pytest.approx(1)
+    assert document["commits"][-1]["ratio"] == pytest.approx(0.05, abs=0.01)
+
+
+def test_the_report_says_when_it_is_not_sure_and_when_there_is_nothing_to_find() -> None:
+    found = search([0.0] * 5 + [0.05] * 8)
+    found.limit = 0.0
+    found.run()
+    assert "not sure (--confidence 0.95): likeliest, it came with" in bisection_text(found, named(found))
+    none = search([0.0] * 3)
+    none.run()
+    assert "there is no change to look for" in bisection_text(none, named(none))
+    assert json.loads(bisection_json(none, named(none), 5))["found"] == []
 
 
 def test_between_follows_first_parents_from_an_ancestor(project: Path) -> None:

@@ -43,6 +43,7 @@ def echo(device, seed):
 """
 QUICK = Pairing("fake", timeout=20.0, seconds=0.0)
 POLICY = PairedPolicy()
+BOTH = ("latency", "latency_cold")
 
 
 def side(folder: Path, name: str, body: str = "spend(1e-3)") -> Side:
@@ -57,17 +58,13 @@ def cases(of: Side) -> list[Case]:
     return found.cases("fake", quick=False)
 
 
-def wanted(of: Side, *metrics: str) -> dict[Case, tuple[str, ...]]:
-    return dict.fromkeys(cases(of), metrics or ("latency",))
-
-
 def both(folder: Path, body: str) -> tuple[Side, Side]:
     return side(folder, "a"), side(folder, "b", body)
 
 
 def test_a_pair_tells_the_ratio_of_the_second_side_to_the_first(tmp_path: Path) -> None:
     sides = both(tmp_path, "spend(1.25e-3)")
-    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, QUICK)}
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, QUICK)}
     assert found["echoes.echo.steady"].log_ratio == pytest.approx(0.0, abs=1e-9)
     assert found["echoes.echo.other"].log_ratio == pytest.approx(math.log(1.25))
     assert found["echoes.echo.other"].seconds == pytest.approx((1e-3, 1.25e-3))
@@ -83,7 +80,7 @@ def test_a_pair_keeps_every_turn_it_comes_from(tmp_path: Path) -> None:
 def test_a_control_holds_the_first_side_against_itself(tmp_path: Path) -> None:
     sides = both(tmp_path, "spend(2e-3)")
     name = "echoes.echo.other"
-    found = list(measure_pair(sides, wanted(sides[0]), 0, QUICK, frozenset({name})))
+    found = list(measure_pair(sides, cases(sides[0]), 0, QUICK, frozenset({name})))
     (control,) = [pair for pair in found if pair.control]
     assert (control.case, control.log_ratio) == (name, pytest.approx(0.0, abs=1e-9))
     assert len(found) == 3
@@ -102,7 +99,7 @@ def test_a_failure_of_one_side_is_told_and_the_other_cases_go_on(
     tmp_path: Path, body: str, status: str, told: str
 ) -> None:
     sides = both(tmp_path, body)
-    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, QUICK)}
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, QUICK)}
     assert found["echoes.echo.steady"].problems == {}
     ((where, (how, why)),) = found["echoes.echo.other"].problems.items()
     assert (where, how) == (1, status)
@@ -111,7 +108,7 @@ def test_a_failure_of_one_side_is_told_and_the_other_cases_go_on(
 
 def test_a_case_that_ends_both_processes_fails_on_both_sides(tmp_path: Path) -> None:
     sides = side(tmp_path, "a", "os.abort()"), side(tmp_path, "b", "os._exit(7)")
-    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, QUICK)}
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, QUICK)}
     assert set(found["echoes.echo.other"].problems) == {0, 1}
     assert found["echoes.echo.steady"].problems == {}
 
@@ -119,14 +116,14 @@ def test_a_case_that_ends_both_processes_fails_on_both_sides(tmp_path: Path) -> 
 def test_a_side_that_never_ends_is_ended_and_told(tmp_path: Path) -> None:
     sides = both(tmp_path, "time.sleep(60)")
     slow = Pairing("fake", timeout=3.0, seconds=0.0)
-    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, slow)}
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, slow)}
     assert found["echoes.echo.other"].problems[1][0] == "timeout"
     assert found["echoes.echo.steady"].problems == {}
 
 
 def test_a_suite_that_cannot_be_imported_on_one_side_breaks_all_its_cases(tmp_path: Path) -> None:
     sides = both(tmp_path, "spend(1e-3)")
-    expected = wanted(sides[0])
+    expected = cases(sides[0])
     (sides[1].suites / "echoes.py").write_text("import no_such_module")
     found = list(measure_pair(sides, expected, 0, QUICK))
     assert [set(pair.problems) for pair in found] == [{1}, {1}]
@@ -147,7 +144,7 @@ def exact(device, seed):
         )
         (of.suites / "echoes.py").write_text(text.replace("import spend", "import free, hold, spend") + exact)
     (case,) = load(sides[0].suites / "echoes.py").benchmarks["exact"].cases("fake", quick=False)
-    found = list(measure_pair(sides, {case: ("latency", "latency_cold")}, 0, QUICK, probing={case.name}))
+    found = list(measure_pair(sides, [case], 0, QUICK, (), {case.name}, {case: BOTH}))
     assert [pair.metric for pair in found] == ["latency", "latency_cold"]
     assert found[1].seconds[0] == pytest.approx(1e-3 + COLD_PENALTY)
     before, after = ({m.probe: m.readings for m in side if m.status.has_numbers} for side in found[0].probed)
@@ -166,7 +163,7 @@ def jumping(after: int, seconds: float) -> str:
 
 def test_a_clock_that_runs_backwards_is_an_error_and_not_waited_for(tmp_path: Path) -> None:
     sides = both(tmp_path, jumping(60, -2.0))
-    found = {pair.case: pair for pair in measure_pair(sides, wanted(sides[0]), 0, QUICK)}
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, QUICK)}
     told = ("error", "most of its turns took no time by its clock")
     assert found["echoes.echo.other"].problems == {1: told}
     assert found["echoes.echo.steady"].problems == {}

@@ -69,6 +69,14 @@ def test_a_case_of_one_side_only_is_missing_or_new(project: Path, dsbench: Calla
     assert result.exit_code == 4
 
 
+def test_a_case_that_is_not_timed_is_not_compared(project: Path, dsbench: Dsbench) -> None:
+    suite = project / "suites" / "echoes.py"
+    suite.write_text(suite.read_text().replace('baseline="work"', 'baseline="work", probes=("memory",)'))
+    result = dsbench("compare", ".", ".", *MEASURE)
+    assert result.exit_code == 4
+    assert "there is no case to compare" in result.stderr
+
+
 def test_without_measure_an_option_of_measuring_is_refused(folder: Path, dsbench: Dsbench) -> None:
     result = dsbench("compare", "a", "b", "--strict")
     assert result.exit_code == 2

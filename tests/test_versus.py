@@ -43,16 +43,17 @@ def simulation(
 
     def measure(
         sides: tuple[Side, Side],
-        wanted: Mapping[Case, Sequence[str]],
+        cases: Sequence[Case],
         number: int,
         pairing: Pairing,
-        controls: frozenset[str] = frozenset(),
-        probing: frozenset[str] = frozenset(),
+        controls: frozenset[str],
+        probing: frozenset[str],
+        metrics: Mapping[Case, Sequence[str]],
     ) -> Iterator[Pair]:
-        for one, metrics in wanted.items():
+        for one in cases:
             if one.name in controls:
                 yield Pair(one.name, number, True, seconds=(1, 1), log_ratio=draw.gauss(0, noise))
-            for metric in metrics:
+            for metric in metrics[one]:
                 shift = slower.get(one.candidate, 0.0) if recurs or number < LOOKS[-1] else 0.0
                 ratio = math.log1p(shift) + draw.gauss(0, noise)
                 sizes = (1.0, 1 + (memories or {}).get(one.candidate, 0.0))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,6 @@ from dsbench.cli.options import (
 if TYPE_CHECKING:
     from dsbench.culprit import Search
     from dsbench.records import Case
-
-SHOWN = 5
-"""Commits that the report lists, the likeliest first."""
 
 
 @click.command(
@@ -59,7 +55,7 @@ Examples:
 @results_option
 @format_option("table", "json")
 @output_option
-def bisect(case: str, good: str, bad: str, **options: Any) -> None:
+def bisect(case: str, good: str, bad: str, style: str, **options: Any) -> None:
     """Find the commit between GOOD and BAD at which CASE (a full name, or a pattern of one) changed.
 
     Commits are built and held against GOOD in turns, as by `compare --measure`. Every pair of processes
@@ -70,6 +66,7 @@ def bisect(case: str, good: str, bad: str, **options: Any) -> None:
     from dsbench.cli.measured import build_side, cases_of, kept_pairs, look_at_device, pairing_of
     from dsbench.culprit import Search
     from dsbench.paired_gate import PairedPolicy
+    from dsbench.reports.bisection import bisection_json, bisection_text
     from dsbench.revisions import BuildError, RevisionError, between
 
     try:
@@ -104,8 +101,8 @@ def bisect(case: str, good: str, bad: str, **options: Any) -> None:
     except KeyboardInterrupt as interrupted:
         interruption = exits.of_interruption(interrupted)
     code = interruption or _code(search)
-    style = _as_json if options["style"] == "json" else _as_text
-    write(style(search, commits, code), options["output"])
+    text = bisection_json(search, commits, code) if style == "json" else bisection_text(search, commits)
+    write(text, options["output"])
     sys.exit(code)
 
 
@@ -137,64 +134,3 @@ def _code(search: Search) -> int:
     ends = search.ends
     failed = ends is not None and ends.change is None and ends.outcome not in FOUND
     return exits.FAILED if failed else exits.INCONCLUSIVE
-
-
-def _as_text(search: Search, commits: Sequence[tuple[str, str]], code: int) -> str:
-    """The ends, the likeliest commits with what was measured of them, and the answer."""
-    from dsbench.reports.plain import align, clean
-    from dsbench.reports.units import change, percent
-    from dsbench.reports.verdicts import sentence
-    from dsbench.stats.intervals import Estimate
-
-    del code  # it is in the JSON document; here the last line says as much
-    if search.ends is None:
-        return "interrupted before the ends were compared\n"
-    lines = [f"{clean(search.case.name)}, BAD against GOOD: {search.ends.outcome}, {sentence(search.ends)}"]
-    if search.posterior is None:
-        return "\n".join([*lines, "there is no change to look for, or it drowns in noise"]) + "\n"
-    chances = search.posterior.chances
-    rows = []
-    for place in sorted(range(len(commits)), key=lambda place: -chances[place])[:SHOWN]:
-        ratio, taken = search.ratio(place), len(search.asked.get(place, ()))
-        told = search.skipped.get(place) or (f"{taken} pairs" if taken else "not asked")
-        measured = change(Estimate(ratio)) if ratio is not None else ""
-        commit, subject = commits[place]
-        rows.append([percent(chances[place]), commit[:8], measured, clean(told)[:60], clean(subject)[:60]])
-    lines += ["", *align(["chance", "commit", "to GOOD", "", "subject"], rows, left=5), ""]
-    places, chance = search.found
-    named = ", ".join(f"{commits[place][0][:8]} ({clean(commits[place][1])})" for place in places)
-    what = "it came with" if len(places) == 1 else "it came with one of"
-    sure = "" if search.sure else f"not sure (--confidence {search.confidence:g}): likeliest, "
-    end = f"{percent(chance)} sure after {search.pairs} pairs of processes"
-    return "\n".join([*lines, f"{sure}{what} {named}; {end}"]) + "\n"
-
-
-def _as_json(search: Search, commits: Sequence[tuple[str, str]], code: int) -> str:
-    """A document of this shape: ``{"type": "bisection", "exit_code", "case", "change", "confidence",
-    "chance", "found": [commit], "pairs", "commits": [{"commit", "subject", "chance", "ratio", "pairs",
-    "skipped"}]}``, the commits oldest first, numbers null where nothing was measured."""
-    places, chance = search.found
-    ends = search.ends
-    document = {
-        "type": "bisection",
-        "exit_code": code,
-        "case": search.case.name,
-        "outcome": ends and ends.outcome,
-        "change": ends.change.value if ends and ends.change else None,
-        "confidence": search.confidence,
-        "chance": chance if search.posterior else None,
-        "found": [commits[place][0] for place in places] if search.sure else [],
-        "pairs": search.pairs,
-        "commits": [
-            {
-                "commit": commit,
-                "subject": subject,
-                "chance": search.posterior.chances[place] if search.posterior else None,
-                "ratio": search.ratio(place),
-                "pairs": len(search.asked.get(place, ())),
-                "skipped": search.skipped.get(place, ""),
-            }
-            for place, (commit, subject) in enumerate(commits)
-        ],
-    }
-    return json.dumps(document, allow_nan=False)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dsbench.cli.conclusion import conclude, judged_run, place_of
-from dsbench.cli.measuring import FEWEST_PAIRS, measuring_options, refuse_without_measure
+from dsbench.cli.measuring import FEWEST_PAIRS, WITH_MEASURE, measuring_options, refuse_without_measure
 from dsbench.cli.options import (
     format_option,
     output_option,
@@ -48,7 +48,7 @@ Examples:
     help="With --measure: a case that is surely no further than this from before is the same.",
 )
 @click.option("--strict", is_flag=True, help="With --measure: exit with 5 when something is inconclusive.")
-@measuring_options(600.0, FEWEST_PAIRS)
+@measuring_options(600.0, FEWEST_PAIRS, WITH_MEASURE)
 @click.option("-v", "--verbose", is_flag=True, help="List the cases that are the same, too.")
 @results_option
 @format_option("table", "markdown", "json", "junit", "github")

@@ -11,7 +11,7 @@ from dsbench.cli import exits
 from dsbench.cli.conclusion import acknowledge, conclude, judged_run
 from dsbench.cli.exits import NothingMeasuredError, RefusedError
 from dsbench.cli.gate_measured import LAST_GREEN, gate_now, green, measure_alarms, missing
-from dsbench.cli.measuring import FEWEST_PAIRS, measuring_options, refuse_without_measure
+from dsbench.cli.measuring import FEWEST_PAIRS, WITH_MEASURE, measuring_options, refuse_without_measure
 from dsbench.cli.options import format_option, output_option, quick_option, results_option, suites_option
 from dsbench.cli.references import history_of, newest, resolve
 
@@ -80,7 +80,7 @@ Examples:
 @click.option("--allow-unlike", is_flag=True, help="Judge although the runs are of different devices.")
 @suites_option
 @quick_option
-@measuring_options(600.0, FEWEST_PAIRS)
+@measuring_options(600.0, FEWEST_PAIRS, WITH_MEASURE)
 @click.option("-v", "--verbose", is_flag=True, help="List the cases that are the same, too.")
 @results_option
 @format_option("table", "markdown", "json", "junit", "github")

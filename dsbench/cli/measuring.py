@@ -10,29 +10,33 @@ from dsbench.cli.exits import RefusedError
 from dsbench.cli.options import Command, backend_option, core_list
 
 
-def measuring_options(limit: float, time_is_up: str) -> Callable[[Command], Command]:
+def measuring_options(limit: float, time_is_up: str, when: str = "") -> Callable[[Command], Command]:
     """--time, with its default and what happens then, --seed, --timeout, --affinity, --backend and
-    --device."""
+    --device; their help says first `when` they matter."""
     options = (
         backend_option,
         click.option(
-            "--affinity", callback=core_list, default="", metavar="CORES", help="Keep both sides on cores."
+            "--affinity",
+            callback=core_list,
+            default="",
+            metavar="CORES",
+            help=f"{when}Keep both sides on cores.",
         ),
         click.option(
             "--timeout",
             type=click.FloatRange(min=0, min_open=True),
             default=120.0,
             show_default=True,
-            help="Seconds without a sign of life after which a process is ended.",
+            help=f"{when}Seconds without a sign of life after which a process is ended.",
         ),
-        click.option("--seed", type=int, default=0, show_default=True, help="Draws inputs and turns."),
+        click.option("--seed", type=int, default=0, show_default=True, help=f"{when}Draws inputs and turns."),
         click.option(
             "--time",
             "limit",
             type=click.FloatRange(min=0),
             default=limit,
             show_default=True,
-            help=f"Seconds after which {time_is_up}.",
+            help=f"{when}Seconds after which {time_is_up}.",
         ),
     )
 
@@ -46,6 +50,8 @@ def measuring_options(limit: float, time_is_up: str) -> Callable[[Command], Comm
 
 FEWEST_PAIRS = "undecided cases get no more than 12 pairs of processes"
 """What --time means to commands that compare two sides."""
+
+WITH_MEASURE = "With --measure: "
 
 
 def refuse_without_measure(context: click.Context, stored: Collection[str], why: str) -> None:

@@ -17,7 +17,7 @@ import argparse
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,9 +39,9 @@ def search(pool: Pool, size: float, culprit: int, draw: random.Random) -> Search
     """One bisection, carried out."""
 
     def measure(
-        sides: tuple[Side, Side], wanted: Mapping[Case, Sequence[str]], number: int, pairing: Pairing
+        sides: tuple[Side, Side], cases: Sequence[Case], number: int, pairing: Pairing
     ) -> Iterator[Pair]:
-        del wanted, pairing
+        del cases, pairing
         ratio = draw.choice(pool) + math.log1p(size) * (int(sides[1].name) >= culprit)
         yield Pair(CASE.name, number, seconds=(1.0, math.exp(ratio)), log_ratio=ratio)
 

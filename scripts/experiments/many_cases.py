@@ -18,7 +18,7 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -64,14 +64,15 @@ class Simulation:
     def measure(
         self,
         sides: tuple[Side, Side],
-        wanted: Mapping[Case, Sequence[str]],
+        cases: Sequence[Case],
         number: int,
         pairing: Pairing,
-        controls: frozenset[str] = frozenset(),
-        probing: frozenset[str] = frozenset(),
+        controls: Collection[str],
+        probing: Collection[str],
+        metrics: Mapping[Case, Sequence[str]],
     ) -> Iterator[Pair]:
-        del sides, pairing, probing
-        for case in wanted:
+        del sides, pairing, probing, metrics
+        for case in cases:
             noise = self._draw.choice(self._pool[case])
             if case.name in controls:
                 yield Pair(case.name, number, True, seconds=(1.0, 1.0), log_ratio=noise)
