@@ -55,6 +55,15 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
     found["mean exact"] = {"part": 1, "pool": "mean"}
     found["max mean parts of 16"] = {"part": 16}
     found["mean mean parts of 16"] = {"part": 16, "pool": "mean"}
+    # The methods of the papers as they are, at this budget.
+    for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "mass"):
+        found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
+    found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
+    # Controls: a window and a sink of the same budget, and single keys by their exact scores.
+    kept = max(4, blocks // 4)
+    found["window and sink"] = {"local": kept - 1, "least": kept, "keep": 0.0}
+    for keep in (32, 256):
+        found[f"exact top {keep}"] = {"select": token_topk.select, "keep": keep}
     # Smaller and larger blocks, and how many queries share a choice.
     for block, rows in (
         (64, 1),
@@ -86,15 +95,6 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
         found[f"mean mean mass {mass}"] = {"pool": "mean", "mass": mass, "keep": 0.5}
         found[f"max mean mass {mass}"] = {"mass": mass, "keep": 0.5}
     found["max mean shared"] = {"shared": True}
-    # The methods of the papers as they are, at this budget.
-    for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "mass"):
-        found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
-    found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
-    # Controls: a window and a sink of the same budget, and single keys by their exact scores.
-    kept = max(4, blocks // 4)
-    found["window and sink"] = {"local": kept - 1, "least": kept, "keep": 0.0}
-    for keep in (32, 256):
-        found[f"exact top {keep}"] = {"select": token_topk.select, "keep": keep}
     return found
 
 
