@@ -52,8 +52,10 @@ def configurations() -> dict[str, dict[str, Any]]:
             found[f"{pool} {summary}"] = {"pool": pool, "summary": summary}
     found["max exact"] = {"part": 1}
     found["mean exact"] = {"part": 1, "pool": "mean"}
-    found["max mean parts of 16"] = {"part": 16}
-    found["mean mean parts of 16"] = {"part": 16, "pool": "mean"}
+    for part in (16, 8):
+        found[f"max mean parts of {part}"] = {"part": part}
+        found[f"mean mean parts of {part}"] = {"part": part, "pool": "mean"}
+    found["max bounds parts of 16"] = {"part": 16, "summary": "bounds"}
     # The methods as they are, at this budget.
     for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "window", "mass"):
         found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
@@ -76,6 +78,8 @@ def configurations() -> dict[str, dict[str, Any]]:
         found[f"max mean block {block} rows {rows}"] = {"block": block, "rows": rows}
     for block in (32, 16):
         found[f"max mean block {block} rows 1"] = {"block": block, "rows": 1}
+    for block, rows in ((32, 64), (32, 32), (16, 64), (16, 32)):
+        found[f"max mean block {block} rows {rows} parts of 8"] = {"block": block, "rows": rows, "part": 8}
     # Half the budget.
     for name in ("query mean", "max mean", "mean mean", "max mean parts of 16", "mean exact"):
         found[f"{name}, an eighth"] = {**found[name], "keep": QUARTER / 2}
