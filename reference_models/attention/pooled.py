@@ -1,13 +1,13 @@
 """A row of queries shares a choice that each of its queries has a say in.
 
-Averaging the queries of a row before they rank blocks (`block_topk`) drowns the one query that needs a far
-block: a number hidden in a text is then lost, though likelihood and accuracy hardly move. Here every query
-estimates what share of its attention each block of keys holds, and a block ranks by the largest share that
-any query of the row gives it. The estimate takes the keys of a part of a block for their average, as MoBA
-(Lu et al., 2025, arXiv:2502.13189) and the compressed branch of NSA (Yuan et al., ACL 2025, arXiv:2502.11089)
-do for single queries; shares rather than scores are compared, because a score says little without those
-beside it. That pooling by the maximum keeps what averages lose: SeerAttention, Gao et al., 2024
-(arXiv:2410.13276), which learns its scores.
+Two averages of `block_topk` drown the few keys of a far block that one query needs: that of the queries of a
+row, and, more so, that of the keys of a block. A number hidden in a text is then lost, though likelihood and
+accuracy hardly move. Here every query estimates what share of its attention each block of keys holds, and a
+block ranks by the largest share that any query of the row gives it, as SeerAttention (Gao et al., 2024,
+arXiv:2410.13276) trains its gate towards attention pooled by the maximum. The estimate takes the keys of a
+*part* of a block for their average, as MoBA (Lu et al., 2025, arXiv:2502.13189) and the compressed branch of
+NSA (Yuan et al., ACL 2025, arXiv:2502.11089) do for blocks; shares rather than scores are compared, because a
+score says little without those beside it.
 
 A kernel reads what it reads for `block_topk`; scoring costs a product of all queries with the averages of
 parts, 1/`PART` of all scores. Later queries of a row have their say in what an earlier one sees, as there.

@@ -54,7 +54,7 @@ def select(
     block: int = 64,
     rows: int = 64,
     keep: float = 0.25,
-    least: int = 4,
+    least: int = 256,
     summary: str = "mean",
     part: int | None = None,
     pool: str = "max",
@@ -66,7 +66,7 @@ def select(
     """The blocks for each row of queries.
 
     Args:
-        keep, least: max(least, ⌈keep · blocks that a row can see⌉) blocks are kept.
+        keep, least: ⌈keep · blocks that a row can see⌉ blocks are kept, and no fewer than hold `least` keys.
         part: tokens that are summarised together, a divisor of the block; a block when None.
         pool: ``query`` averages the queries of a row first, as `block_topk` does; ``mean`` and ``max`` pool
             their masses.
@@ -100,7 +100,8 @@ def select(
     near = (number > (first - local)[:, None]) & (number < visible[:, None])
     sure = (near & (number <= (last // block)[:, None])) | (number < sinks)
     ranked = found.masked_fill(sure, math.inf).masked_fill(number >= visible[:, None], -math.inf)
-    most = torch.maximum((visible * keep).ceil().long(), torch.tensor(least, device=q.device))
+    fewest = -(-least // block)
+    most = torch.maximum((visible * keep).ceil().long(), torch.tensor(fewest, device=q.device))
     most = torch.maximum(most, sure.sum(-1)).minimum(visible)
     top = ranked.topk(int(most.max()), dim=-1)
     place = torch.arange(top.indices.shape[-1], device=q.device)
@@ -108,5 +109,5 @@ def select(
     if mass is not None:
         share = found.gather(-1, top.indices) / found.sum(-1, keepdim=True)
         # A block is needed while those before it do not hold the mass.
-        valid = valid & ((share.cumsum(-1) - share < mass) | (place < sure.sum(-1)[:, None] + least))
+        valid = valid & ((share.cumsum(-1) - share < mass) | (place < sure.sum(-1)[:, None] + fewest))
     return Selection(top.indices, valid, block, rows)
