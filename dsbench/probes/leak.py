@@ -97,7 +97,7 @@ def measure_leak(prepared: Prepared, budget: Budget) -> Measurement:
     if declared and not budget.once and abs(slope.value - declared) > allowed + CONTROL * declared:
         reason = f"a leak of {declared:g} B a step is declared, {slope.value:.4g} B a step were found"
         return prepared.failure("leak", Status.WRONG, reason)
-    if verdict is Word.LEAK:
+    if verdict is Word.LEAK and not declared:
         found = origins(backend, call, slope.value)
         notes |= {f"leak_at_{place}": str(origin) for place, origin in enumerate(found, start=1)}
     unsettled = [f"{name}: {growth.why}" for name, growth in watched.growth.items() if growth.why]
