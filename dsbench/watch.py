@@ -91,7 +91,13 @@ class Watch:
             "window_s": round(window[1] - window[0], 3),
             **{name: float(f"{mean:.4g}") for name, mean in means.items() if name not in METRICS},
             **({} if means else {"unseen": self._unseen or "the window was too short for a look"}),
-            "why": why(seen, self._backend == "cpu", measurement.work.bound, float(notes.get("launches", 0.0)), first.mark),
+            "why": why(
+                seen,
+                self._backend == "cpu",
+                measurement.work.bound,
+                float(notes.get("launches", 0.0)),
+                first.mark,
+            ),
         }
         readings = {name: (Sample(share, first.round),) for name, share in shares.items()}
         return replace(measurement, readings={**measurement.readings, **readings}, notes={**notes, **facts})

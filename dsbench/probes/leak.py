@@ -34,8 +34,9 @@ BLOCKS = 4.0
 """How many times as long as a latency may be sampled all blocks together last, with steps that are short
 enough for that."""
 
-PATIENCE = 10.0
-"""Seconds after which there is no further look at what grows. What does not is done with the first."""
+PATIENCE = 60.0
+"""Seconds after which there is no further look at what grows, and the last one counts. What does not grow is
+done with the first."""
 
 FEWEST = 8
 """Blocks that have a slope in each of their quarters."""
