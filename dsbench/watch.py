@@ -87,12 +87,17 @@ class Watch:
         seen = {name: samples[0].value for name, samples in measurement.readings.items()} | shares
         if measurement.work.floor is not None:
             seen["achieved"] = measurement.work.floor / first.value
-        host = "kernel_busy" not in measurement.readings and self._backend == "cpu"
         facts: dict[str, Scalar] = {
             "window_s": round(window[1] - window[0], 3),
             **{name: float(f"{mean:.4g}") for name, mean in means.items() if name not in METRICS},
             **({} if means else {"unseen": self._unseen or "the window was too short for a look"}),
-            "why": why(seen, host, measurement.work.bound, float(notes.get("launches", 0.0)), first.mark),
+            "why": why(
+                seen,
+                self._backend == "cpu",
+                measurement.work.bound,
+                float(notes.get("launches", 0.0)),
+                first.mark,
+            ),
         }
         readings = {name: (Sample(share, first.round),) for name, share in shares.items()}
         return replace(measurement, readings={**measurement.readings, **readings}, notes={**notes, **facts})

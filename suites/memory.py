@@ -14,7 +14,6 @@ AXES = {
     "depth": Axis(full=(8, 32), quick=(8,), limits={"cpu": (8,)}),
     "batch": Axis(full=(256, 4096), quick=(256,), limits={"cpu": (256,)}),
 }
-PROBES = ("latency", "error", "memory", "leak", "utilisation")
 
 
 @benchmark(
@@ -22,7 +21,7 @@ PROBES = ("latency", "error", "memory", "leak", "utilisation")
     baseline="plain",
     oracle=f"{RESIDUAL}:training_oracle",
     axes=AXES,
-    probes=PROBES,
+    probes=("latency", "error", "memory", "leak", "utilisation"),
     work=f"{RESIDUAL}:training_work",
     tolerance=1e-4,
 )
@@ -42,7 +41,7 @@ def training_step(width: int, depth: int, batch: int, device: str, seed: int) ->
     baseline="no_grad",
     oracle=f"{RESIDUAL}:inference_oracle",
     axes=AXES,
-    probes=PROBES,
+    probes=("latency", "error", "memory", "leak"),
     work=f"{RESIDUAL}:inference_work",
     tolerance=1e-4,
 )

@@ -34,8 +34,9 @@ BLOCKS = 4.0
 """How many times as long as a latency may be sampled all blocks together last, with steps that are short
 enough for that."""
 
-PATIENCE = 10.0
-"""Seconds after which there is no further look at what grows. What does not is done with the first."""
+PATIENCE = 60.0
+"""Seconds after which there is no further look at what grows, and the last one counts. What does not grow is
+done with the first."""
 
 FEWEST = 8
 """Blocks that have a slope in each of their quarters."""
@@ -97,7 +98,7 @@ def measure_leak(prepared: Prepared, budget: Budget) -> Measurement:
     if declared and not budget.once and abs(slope.value - declared) > allowed + CONTROL * declared:
         reason = f"a leak of {declared:g} B a step is declared, {slope.value:.4g} B a step were found"
         return prepared.failure("leak", Status.WRONG, reason)
-    if verdict is Word.LEAK:
+    if verdict is Word.LEAK and not declared:
         found = origins(backend, call, slope.value)
         notes |= {f"leak_at_{place}": str(origin) for place, origin in enumerate(found, start=1)}
     unsettled = [f"{name}: {growth.why}" for name, growth in watched.growth.items() if growth.why]

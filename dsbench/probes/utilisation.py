@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import time
 
+from dsbench.backends import UnsupportedError
 from dsbench.backends.condition import disturbance
+from dsbench.backends.profiling import Kernel
 from dsbench.probes.prepared import Budget, Prepared
 from dsbench.records import Measurement, Sample, Scalar
 
-WINDOW = 0.5
+WINDOW = 0.3
 """Seconds of calls at least: some of the moments, a tenth of a second to a second long, that counters
 average over."""
 
@@ -40,7 +42,7 @@ def measure_utilisation(prepared: Prepared, budget: Budget) -> Measurement:
     """
     backend, call = prepared.backend, prepared.call
     prepared.first_call()
-    kernels = backend.profile(call, 1 if budget.once else PROFILED)
+    kernels = _kernels(prepared, 1 if budget.once else PROFILED)
     call()
     backend.synchronize()
     began = time.monotonic()
@@ -60,8 +62,17 @@ def measure_utilisation(prepared: Prepared, budget: Budget) -> Measurement:
     cause = disturbance(before, backend.condition(), backend.cores)
     readings: dict[str, list[float | Sample]] = {"call": [Sample(seconds, prepared.round, made, cause)]}
     notes: dict[str, Scalar] = {BEGAN: began, ENDED: ended}
-    if kernels.kind == "kernels" and kernels.kernels:
-        busy = sum(kernel.seconds for kernel in kernels.kernels)
-        readings["kernel_busy"] = [busy / seconds]
-        notes["launches"] = sum(kernel.launches for kernel in kernels.kernels)
+    if kernels:
+        readings["kernel_busy"] = [sum(kernel.seconds for kernel in kernels) / seconds]
+        notes["launches"] = sum(kernel.launches for kernel in kernels)
     return prepared.measurement("utilisation", readings, notes=notes)
+
+
+def _kernels(prepared: Prepared, calls: int) -> tuple[Kernel, ...]:
+    """The kernels of a call; none where the host computes itself, or the profiler sees its operators only."""
+    try:
+        prepared.backend.launch(prepared.call, 1)
+    except UnsupportedError:
+        return ()
+    found = prepared.backend.profile(prepared.call, calls)
+    return found.kernels if found.kind == "kernels" else ()

@@ -28,7 +28,6 @@ NATIVE = """
 #include <string.h>
 #include <sys/mman.h>
 void *take(long size) { char *p = malloc(size); memset(p, 1, size); return p; }
-void *shrink(void *p, long size) { return realloc(p, size); }
 void *map(long size) {
     char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memset(p, 1, size);
@@ -39,7 +38,7 @@ void *map(long size) {
 
 @cache
 def native() -> Any:
-    """A library in C that takes and gives back memory by itself."""
+    """A library in C that takes memory by itself."""
     folder = Path(tempfile.mkdtemp())
     (folder / "native.c").write_text(NATIVE)
     subprocess.run(
@@ -48,7 +47,6 @@ def native() -> Any:
     library = ctypes.CDLL(str(folder / "native.so"))
     library.take.restype, library.take.argtypes = ctypes.c_void_p, (ctypes.c_long,)
     library.map.restype, library.map.argtypes = ctypes.c_void_p, (ctypes.c_long,)
-    library.shrink.restype, library.shrink.argtypes = ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_long)
     return library
 
 
@@ -162,21 +160,6 @@ def every_tenth(device: str, size: int, draw: random.Random) -> Step:
         step()
         if next(numbers) % 10 == 0:
             kept.append(torch.zeros(10 * size // 4, device=device))
-
-    return leaking
-
-
-def fragmentation(device: str, size: int, draw: random.Random) -> Step:
-    """Every step needs a little more at once than any hole that the steps before have left."""
-    step, _, _ = training(device)
-    library = native()
-    numbers = itertools.count()
-
-    def leaking() -> None:
-        step()
-        large = 8 * size + 64 * next(numbers)
-        for pinned in (library.take(large), library.take(large)):
-            library.shrink(pinned, 32)
 
     return leaking
 
@@ -340,7 +323,6 @@ LEAKS: dict[str, Maker] = {
         unbounded_cache,
         native_memory,
         every_tenth,
-        fragmentation,
         native_pages,
     )
 }
