@@ -11,15 +11,16 @@ hold lies beside each file in a run's own JSON Lines, and that side-car is what 
     results/.dsbench/                                lock and unfinished files; ignored by git and asv
 """
 
-from dsbench.history.reading import Cases, Numbers, Row, numbers
+from dsbench.history.reading import Heads, Number, Numbers, Row, numbers
 from dsbench.history.recall import Point, Series, recorded, series
 from dsbench.history.recording import record
 from dsbench.history.sidecar import HistoryError, read
 from dsbench.history.site import publish
 
 __all__ = [
-    "Cases",
+    "Heads",
     "HistoryError",
+    "Number",
     "Numbers",
     "Point",
     "Row",
