@@ -11,24 +11,9 @@ hold lies beside each file in a run's own JSON Lines, and that side-car is what 
     results/.dsbench/                                lock and unfinished files; ignored by git and asv
 """
 
-from dsbench.history.reading import Heads, Number, Numbers, Row, numbers
 from dsbench.history.recall import Point, Series, recorded, series
 from dsbench.history.recording import record
-from dsbench.history.sidecar import HistoryError, read
+from dsbench.history.sidecar import HistoryError
 from dsbench.history.site import publish
 
-__all__ = [
-    "Heads",
-    "HistoryError",
-    "Number",
-    "Numbers",
-    "Point",
-    "Row",
-    "Series",
-    "numbers",
-    "publish",
-    "read",
-    "record",
-    "recorded",
-    "series",
-]
+__all__ = ["HistoryError", "Point", "Series", "publish", "record", "recorded", "series"]

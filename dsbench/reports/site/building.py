@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsbench import history
-from dsbench.history import Heads, HistoryError, Row
+from dsbench.history.reading import Heads, Row, numbers
+from dsbench.history.sidecar import HistoryError, read
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Case, Run
 from dsbench.reports.site import inputs
@@ -122,7 +122,7 @@ class _Build:
         try:
             content = path.read_bytes()
             modified = path.stat().st_mtime_ns
-            found = history.numbers(path, content, self.metrics, self.heads)
+            found = numbers(path, content, self.metrics, self.heads)
         except (HistoryError, OSError) as error:
             self.problems.append(str(error))
             return None
@@ -181,7 +181,7 @@ class _Build:
             habit = Habits(self.files, here, self.index)
             found = changes(self.results, here, self.manifest.green, habit)
             landing.append(place_json(found, here, self.files, self.index, self.metrics))
-            newest = history.read(self.results / f"{here[-1].key}.jsonl")
+            newest = read(self.results / f"{here[-1].key}.jsonl")
             machines.append(machine_json(self.results, newest, here))
         alive = {run.digest for run in runs}
         green = self.manifest.green

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dsbench.history import Number, Numbers, Row
+from dsbench.history.reading import Number, Numbers, Row
 from dsbench.records import Case
 from dsbench.reports.plain import clean, shorten
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dsbench.history import Numbers, reading
+from dsbench.history import reading
+from dsbench.history.reading import Numbers
 from dsbench.records import Environment
 
 FEW = 200
