@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_runs import example
+from make_runs import a_run, example, measured
 from site_rigs import COMMITS, MORE, a_history, a_night, commit, put
 
-from dsbench import history
 from dsbench.gate import Outcome
+from dsbench.history.reading import numbers
 from dsbench.metrics import METRICS
-from dsbench.records import Run
+from dsbench.records import Case, Run
 from dsbench.reports.site import EmptyError, SiteError, build
 from dsbench.stats.intervals import Estimate, of_many, of_rounds
 
@@ -69,7 +69,7 @@ def test_many_series_get_what_each_gets_alone() -> None:
 def test_reading_the_numbers_alone_gives_the_numbers_of_the_whole_run(tmp_path: Path) -> None:
     run = example()
     path = put(run, tmp_path)
-    found = history.numbers(path, path.read_bytes())
+    found = numbers(path, path.read_bytes())
     whole = Run.from_lines(path.read_text(encoding="utf-8").split("\n"))
     assert found.run == replace(whole, measurements=())
     assert [row.name for row in found.rows] == [m.case.name for m in whole.measurements]
@@ -82,6 +82,26 @@ def test_reading_the_numbers_alone_gives_the_numbers_of_the_whole_run(tmp_path: 
     samples = [s for m in whole.measurements for some in m.readings.values() for s in some]
     assert found.samples == len(samples)
     assert sum(found.disturbed.values()) == sum(bool(sample.mark) for sample in samples)
+
+
+def test_a_run_whose_lines_have_another_order_is_read_all_the_same(tmp_path: Path) -> None:
+    path = put(a_night(0), tmp_path)
+    wanted = numbers(path, path.read_bytes())
+    turned = [json.dumps(dict(reversed(json.loads(line).items()))) for line in path.read_text().splitlines()]
+    measured = [f'{{"type":"measurement",{line[1:]}' for line in turned[1:-1]]
+    found = numbers(path, "\n".join([turned[0], *measured, turned[-1]]).encode())
+    assert [row[:6] for row in found.rows] == [row[:6] for row in wanted.rows]
+
+
+def test_an_axis_may_be_called_like_a_part_of_the_record(tmp_path: Path) -> None:
+    point = (("N", 1), ("readings", 2), ("work", '},"work":{'), ("probe", 3))
+    case = Case("s", "b", "c", point)
+    text = ',"readings":{"latency":[[1,0,1]]},"work":{'
+    run = a_run([measured(case, "latency", {"latency": [[1.0], [2.0]]}, unstable=text, mark=text)])
+    path = put(run, tmp_path)
+    (row,) = numbers(path, path.read_bytes()).rows
+    assert (row.case, row.reason) == (case, text)
+    assert row.metrics[0][1] == pytest.approx(2**0.5)
 
 
 def test_the_landing_page_says_what_the_gate_says_since_the_last_green_run(site: Path) -> None:

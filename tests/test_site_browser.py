@@ -146,6 +146,20 @@ def test_filters_stand_in_the_address_and_going_back_undoes_them(visit: Visit) -
     assert "No row passes the filters" in page.inner_text("#body")
 
 
+def test_what_was_acknowledged_is_folded_and_not_counted(visit: Visit) -> None:
+    page = visit.open("index")
+    folded = page.evaluate(
+        """async () => {
+          const [all, { places }] = await Promise.all([runs(), load("changes")]);
+          const row = { ...places[0].events[0].rows[0], place: 0, acknowledged: "known, and why" };
+          const details = events([row], all).querySelector("details.folded");
+          const told = details.textContent.includes("known, and why");
+          return [details.open, told, summary(places, [row]).className];
+        }"""
+    )
+    assert folded == [False, True, "good"]
+
+
 def test_a_case_is_found_with_one_key_and_opened_with_another(visit: Visit) -> None:
     page = visit.open("index")
     page.keyboard.press("/")

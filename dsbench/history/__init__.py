@@ -12,24 +12,9 @@ hold lies beside each file in a run's own JSON Lines, and that side-car is what 
 """
 
 from dsbench.history.foreign import asv_series
-from dsbench.history.reading import Cases, Numbers, Row, numbers
 from dsbench.history.recall import Point, Series, recorded, series
 from dsbench.history.recording import record
-from dsbench.history.sidecar import HistoryError, read
+from dsbench.history.sidecar import HistoryError
 from dsbench.history.site import publish
 
-__all__ = [
-    "Cases",
-    "HistoryError",
-    "Numbers",
-    "Point",
-    "Row",
-    "Series",
-    "asv_series",
-    "numbers",
-    "publish",
-    "read",
-    "record",
-    "recorded",
-    "series",
-]
+__all__ = ["HistoryError", "Point", "Series", "asv_series", "publish", "record", "recorded", "series"]

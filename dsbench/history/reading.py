@@ -15,14 +15,15 @@ import orjson
 
 from dsbench.history.sidecar import unreadable
 from dsbench.metrics import METRICS, Metric
-from dsbench.records import Case, Measurement, Run, Sample
+from dsbench.records import Case, Measurement, Run, Sample, dump
 from dsbench.stats.intervals import of_many
 
 Number = tuple[str, float, float | None, float | None]
 """A metric's name, its value and the ends of its interval."""
 
-Cases = dict[tuple[Any, ...], tuple[Case, str]]
-"""Cases with their names by what their JSON says, kept from run to run since most hold the same ones."""
+Heads = dict[bytes, tuple[Case, str, str, str, str]]
+"""A case, its name, the probe, status and reason by the beginning of a line that says so: kept from run to
+run, since most lines of a history begin alike, and need not be understood twice."""
 
 
 class Row(NamedTuple):
@@ -50,7 +51,7 @@ class Numbers:
 
 
 def numbers(
-    path: Path, content: bytes, metrics: Mapping[str, Metric] = METRICS, cases: Cases | None = None
+    path: Path, content: bytes, metrics: Mapping[str, Metric] = METRICS, heads: Heads | None = None
 ) -> Numbers:
     """Reads a side-car.
 
@@ -58,74 +59,94 @@ def numbers(
         path: where it lies, for messages.
         content: what it holds.
         metrics: those that are looked for.
-        cases: those that were met in other runs; new ones are added.
+        heads: beginnings of lines that were met in other runs; new ones are added.
 
     Raises:
         HistoryError: it is not a recorded run.
     """
-    lines = [line for line in content.split(b"\n") if line.strip()]
     try:
-        found = orjson.loads(b"[" + b",".join([_short(line) for line in lines]) + b"]")
-        heads = [line for line, row in zip(lines, found, strict=True) if row["type"] != "measurement"]
-        run = Run.from_lines(line.decode() for line in heads)
+        content.decode()  # lines are passed on as they are
+        lines = [line for line in content.split(b"\n") if line.strip()]
+        measured = [line for line in lines if line.startswith(b'{"type":"measurement"')]
+        others = [line for line in lines if not line.startswith(b'{"type":"measurement"')]
+        run = Run.from_lines(line.decode() for line in others)
         if run.environment.commit is None or run.environment.commit_time is None:
             raise ValueError("it has no commit")
-        rows, samples, disturbed = _rows(found, lines, metrics, {} if cases is None else cases)
+        rows, samples, disturbed = _rows(measured, metrics, {} if heads is None else heads)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise unreadable(path, str(error)) from None
-    return Numbers(run, rows, samples, disturbed, heads[0])
+    return Numbers(run, rows, samples, disturbed, others[0])
+
+
+def _canonical(line: bytes) -> bytes:
+    """A measurement's line as dsbench writes it."""
+    return dump(Measurement.from_json(orjson.loads(line)).to_json()).encode()
+
+
+def _readings(lines: list[bytes]) -> tuple[list[int], list[bytes]]:
+    """Where the readings of lines begin, and what they hold.
+
+    Raises:
+        ValueError: a line is not as dsbench writes it.
+    """
+    begins = [line.index(_READINGS) for line in lines]
+    if not all(line.endswith(b'"}') for line in lines):
+        raise ValueError("a line is cut off")
+    return begins, [line[at + 12 : line.index(_WORK, at)] for line, at in zip(lines, begins, strict=True)]
+
+
+_READINGS, _WORK = b',"readings":{', b',"work":{'
+"""What stands before and after the readings of a line, and nowhere earlier: a quote within a string is
+escaped, and the values of a point are no objects."""
 
 
 def _rows(
-    found: list[dict[str, Any]], lines: list[bytes], metrics: Mapping[str, Metric], cases: Cases
+    lines: list[bytes], metrics: Mapping[str, Metric], heads: Heads
 ) -> tuple[list[Row], int, dict[str, int]]:
     # One long loop over local names: of millions of rows, each call and each look-up is felt.
-    probes: dict[str, list[tuple[Metric, bool]]] = {}
+    asked: dict[str, dict[str, list[tuple[Metric, bool]]]] = {}  # metrics by probe and reading
     for metric in metrics.values():
         if metric.primary:
-            probes.setdefault(metric.probe, []).append((metric, metric.typical))
+            by_reading = asked.setdefault(metric.probe, {})
+            by_reading.setdefault(metric.reading, []).append((metric, metric.typical))
+    try:
+        begins, parts = _readings(lines)
+    except ValueError:  # whoever wrote them has another order
+        lines = [_canonical(line) for line in lines]
+        begins, parts = _readings(lines)
     rows: list[Row] = []
     waiting: list[tuple[list[Number], str]] = []
     values: list[float] = []
     rounds: list[int] = []
     lengths: list[int] = []
     total, disturbed = 0, dict[str, int]()
-    for row, line in zip(found, lines, strict=True):
-        if row["type"] != "measurement":
-            continue
-        at = row["case"]
-        key = (at["suite"], at["benchmark"], at["candidate"], at["version"], *at["point"].items())
-        known = cases.get(key)
-        if known is None:
-            case = Case.from_json(at)
-            known = cases[key] = (case, case.name)
+    taken_by_line: list[dict[str, list[Any]]] = orjson.loads(b"[" + b",".join(parts) + b"]")
+    for line, begin, readings in zip(lines, begins, taken_by_line, strict=True):
+        head = line[:begin]
+        case, name, probe, status, reason = heads.get(head) or _understood(head, heads)
         numbers: list[Number] = []
-        readings, probe = row["readings"], row["probe"]
-        for metric, typical in probes.get(probe, ()):
-            taken = readings.get(metric.reading)
-            if not taken:
-                continue
-            if typical:  # of all measurements at once, below
-                waiting.append((numbers, metric.name))
-                values += [sample[0] for sample in taken]
-                rounds += [sample[1] for sample in taken]
-                lengths.append(len(taken))
-            elif (estimate := metric.of(Measurement.from_json(orjson.loads(line)))) is not None:
-                numbers.append((metric.name, estimate.value, estimate.low, estimate.high))
-        for taken in readings.values():
+        wanted = asked.get(probe, {})
+        for reading, taken in readings.items():
             total += len(taken)
+            for metric, typical in wanted.get(reading, ()) if taken else ():
+                if typical:  # of all measurements at once, below
+                    waiting.append((numbers, metric.name))
+                    values += [sample[0] for sample in taken]
+                    rounds += [sample[1] for sample in taken]
+                    lengths.append(len(taken))
+                elif (estimate := metric.of(Measurement.from_json(orjson.loads(line)))) is not None:
+                    numbers.append((metric.name, estimate.value, estimate.low, estimate.high))
         if b'"]' in line:  # only a marked sample ends so
             for sample in (sample for taken in readings.values() for sample in taken if len(sample) > 3):
                 cause = Sample(*sample).cause
                 disturbed[cause] = disturbed.get(cause, 0) + 1
-        rows.append(Row(known[0], known[1], probe, row["status"], row["reason"], numbers, line))
+        rows.append(Row(case, name, probe, status, reason, numbers, line))
     for (numbers, name), (value, low, high) in zip(waiting, of_many(values, rounds, lengths), strict=True):
         numbers.append((name, value, low, high))
     return rows, total, disturbed
 
 
-def _short(line: bytes) -> bytes:
-    """A line without what follows a measurement's readings, which is half of it and not looked at. Nothing
-    before can be taken for that: a quote within a string is escaped, and no other value is an object."""
-    end = line.find(b',"work":{')
-    return line if end < 0 else line[:end] + b"}"
+def _understood(head: bytes, heads: Heads) -> tuple[Case, str, str, str, str]:
+    row = orjson.loads(head + b"}")
+    case = Case.from_json(row["case"])
+    return heads.setdefault(head, (case, case.name, row["probe"], row["status"], row["reason"]))

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsbench import history
-from dsbench.history import Cases, HistoryError, Row
+from dsbench.history.reading import Heads, Row, numbers
+from dsbench.history.sidecar import HistoryError, read
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Case, Run
 from dsbench.reports.site import inputs
@@ -22,8 +22,7 @@ from dsbench.reports.site.files import (
     link,
     number_of,
     numbers_of,
-    run_head,
-    run_line,
+    run_file,
     script,
 )
 from dsbench.reports.site.inputs import Manifest, Stored, stored
@@ -92,7 +91,7 @@ class _Build:
         self.manifest = Manifest.read(site, inputs.made_by(primary))
         self.files = CaseFiles(site if self.manifest.runs else None, stage)
         self.problems: list[str] = []
-        self.cases: Cases = {}
+        self.heads: Heads = {}
         self.known: dict[str, Touched] = {}
         self.read: list[tuple[Run, dict[str, Case]]] = []
         (stage / "data" / "run").mkdir(parents=True)
@@ -123,11 +122,11 @@ class _Build:
         try:
             content = path.read_bytes()
             modified = path.stat().st_mtime_ns
-            found = history.numbers(path, content, self.metrics, self.cases)
+            found = numbers(path, content, self.metrics, self.heads)
         except (HistoryError, OSError) as error:
             self.problems.append(str(error))
             return None
-        whole = [run_head(number, found)]
+        measured: list[str] = []
         cases: dict[str, Case] = {}
         flats: dict[str, str] = {}
         ended: dict[str, list[Row]] = {}
@@ -135,13 +134,13 @@ class _Build:
             name = row.name
             known = self.known.get(name) or self._meet(row)
             flat = numbers_of(row, self.index)
-            whole.append(run_line(known.identity, flat, row))
+            measured.append(f'"{known.identity}",{flat}')
             before = flats.get(name)
             flats[name] = f"{before},{flat}" if before and flat else before or flat
             cases[name] = row.case
             if row.status != "ok":
                 ended.setdefault(name, []).append(row)
-        (self.stage / f"data/run/{number}.js").write_bytes(b"".join(whole))
+        (self.stage / f"data/run/{number}.js").write_bytes(run_file(number, found, measured))
         for name, flat in flats.items():
             self.known[name].lines.append(line_of(number, cases[name].version, flat, ended.get(name, ())))
         self.read.append((found.run, cases))
@@ -182,7 +181,7 @@ class _Build:
             habit = Habits(self.files, here, self.index)
             found = changes(self.results, here, self.manifest.green, habit)
             landing.append(place_json(found, here, self.files, self.index, self.metrics))
-            newest = history.read(self.results / f"{here[-1].key}.jsonl")
+            newest = read(self.results / f"{here[-1].key}.jsonl")
             machines.append(machine_json(self.results, newest, here))
         alive = {run.digest for run in runs}
         green = self.manifest.green

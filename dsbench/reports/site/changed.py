@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsbench import history
 from dsbench.baseline import expected, last_good
 from dsbench.expected import ExpectedError, absent
 from dsbench.gate import Outcome, Policy, Verdict, judge, usual_change
+from dsbench.history.sidecar import read
 from dsbench.records import Case, Run
 from dsbench.reports.site.inputs import Stored
 
@@ -77,7 +77,7 @@ class _Reader:
 
     def __call__(self, run: Stored) -> Run:
         if run.key not in self._read:
-            self._read[run.key] = history.read(self.results / f"{run.key}.jsonl")
+            self._read[run.key] = read(self.results / f"{run.key}.jsonl")
         return self._read[run.key]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dsbench.history import Numbers, Row
+from dsbench.history.reading import Number, Numbers, Row
 from dsbench.records import Case
 from dsbench.reports.plain import clean, shorten
 
@@ -57,15 +57,17 @@ def line_of(number: int, version: int, numbers: str, ended: Sequence[Row]) -> st
 
 def numbers_of(row: Row, index: Mapping[str, int]) -> str:
     """The metrics of a measurement: number, value, low and high of each, one after the other."""
-    parts = []
-    for name, value, low, high in row.metrics:
-        if low is None or high is None or value - value != 0 or low - low != 0 or high - high != 0:
-            # Neither NaN nor infinity is a word of JSON or of JavaScript.
-            ends = ["null" if end is None or end - end != 0 else f"{end:.5g}" for end in (value, low, high)]
-            parts.append(f"{index[name]},{','.join(ends)}")
-        else:
-            parts.append(f"{index[name]},{value:.5g},{low:.5g},{high:.5g}")
-    return ",".join(parts)
+    metrics = row.metrics
+    return _number(metrics[0], index) if len(metrics) == 1 else ",".join([_number(m, index) for m in metrics])
+
+
+def _number(metric: Number, index: Mapping[str, int]) -> str:
+    name, value, low, high = metric
+    if low is None or high is None or value - value + low - low + high - high != 0:
+        # Neither NaN nor infinity is a word of JSON or of JavaScript.
+        ends = ["null" if end is None or end - end != 0 else f"{end:.5g}" for end in (value, low, high)]
+        return f"{index[name]},{','.join(ends)}"
+    return "%d,%.5g,%.5g,%.5g" % (index[name], value, low, high)  # noqa: UP031 - a fifth faster
 
 
 def point_of(line: str) -> Point:
@@ -80,14 +82,17 @@ def number_of(line: str) -> int:
     return int(line[2 : line.index(",")])
 
 
-def run_head(number: int, found: Numbers) -> bytes:
-    """The head of a run's file: its header as recorded."""
-    return b"R(%d,%b);\n" % (number, found.header)
+def run_file(number: int, found: Numbers, measured: Sequence[str]) -> bytes:
+    """A run's file: its header and the numbers of its measurements, then their lines as recorded.
 
-
-def run_line(identity: str, numbers: str, row: Row) -> bytes:
-    """The line of a measurement in a run's file: its case, its numbers and its line as recorded."""
-    return f'M("{identity}",[{numbers}],'.encode() + row.line + b");\n"
+    Args:
+        number: the run's, in this site.
+        found: the run.
+        measured: of each measurement its case's id, in quotes, and `numbers_of` it.
+    """
+    head = b"R(%d,%b,[[%b]]);\n" % (number, found.header, "],[".join(measured).encode())
+    lines = b");\nM(".join([row.line for row in found.rows])
+    return head + (b"M(" + lines + b");\n" if found.rows else b"")
 
 
 class CaseFiles:

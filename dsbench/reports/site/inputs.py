@@ -9,15 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dsbench import __version__
-from dsbench.history import Numbers
+from dsbench.history import reading
+from dsbench.history.reading import Numbers
 from dsbench.records import Environment
 
 FEW = 200
 """Measurements, from all over a run, whose intervals tell how noisy it was."""
-
-FORMAT = 1
-"""Raised when files of an older site cannot be gone on with."""
 
 MANIFEST = "manifest.json"
 
@@ -95,13 +92,15 @@ class Manifest:
 
 
 def made_by(metrics: list[str]) -> str:
-    """What makes two builds go on from each other: the program and what it looks for."""
-    return f"dsbench {__version__}, format {FORMAT}, {' '.join(metrics)}"
+    """What makes two builds go on from each other: what is looked for, and the program, by its own source, so
+    that no file of another form is ever kept."""
+    sources = sorted([*Path(__file__).parent.glob("*.py"), Path(reading.__file__)])
+    return f"{digest_of(b''.join(path.read_bytes() for path in sources))} {' '.join(metrics)}"
 
 
 def digest_of(content: bytes) -> str:
     """What tells one content from another."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,12 @@ const dsbench = { taken: null, take(name, data) { dsbench.taken = data; } };
 /* A case: its head, then its points. A run: its head, then its measurements. */
 const C = (id, head) => { dsbench.taken = { id, ...head, points: [] }; };
 const P = (run, version, numbers, ended) => { dsbench.taken.points.push({ run, version, metrics: unflatten(numbers), ended }); };
-const R = (number, head) => { dsbench.taken = { number, head, measurements: [] }; };
-const M = (id, numbers, line) => { dsbench.taken.measurements.push({ id, metrics: unflatten(numbers), ...line }); };
+const R = (number, head, numbers) => { dsbench.taken = { number, head, numbers, measurements: [] }; };
+const M = (line) => {
+  const { numbers, measurements } = dsbench.taken;
+  const [id, ...flat] = numbers[measurements.length];
+  measurements.push({ ...line, id, metrics: unflatten(flat) });
+};
 
 function unflatten(numbers) {
   const metrics = new Map();

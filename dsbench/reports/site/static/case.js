@@ -102,7 +102,7 @@ const arrow = (metric) => (metric.direction === "lower" ? "(lower is better)" : 
 
 function commitTicks(all, [from, to]) {
   const [first, last] = [Math.max(0, Math.ceil(from)), Math.min(all.commits.length - 1, Math.floor(to))];
-  const step = Math.max(1, Math.ceil((last - first + 1) / 7));
+  const step = Math.max(1, Math.ceil((last - first + 1) / (innerWidth < 640 ? 3 : 7)));
   const tickvals = [];
   for (let at = last; at >= first; at -= step) tickvals.unshift(at);
   return { tickvals, ticktext: tickvals.map((at) => `${shortHash(all.commits[at].commit)}<br>${day(all.commits[at].time)}`) };

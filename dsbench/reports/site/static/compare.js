@@ -77,7 +77,8 @@ const ratioText = (row) => (row.value ? `${threeDigits(row.value)}×${row.low ? 
 
 function listing(rows, metric, asked, one, two) {
   const name = (i) => [runName(asked[i].run), [one, two][i]].filter(Boolean).join(", ");
-  const numbers = (row, side) => estimate(row[side].metrics.get(metric.number), metric.unit);
+  const numbers = (row, side) => row[side].metrics.has(metric.number) ? estimate(row[side].metrics.get(metric.number), metric.unit)
+    : row[side].probes.find(({ probe }) => probe === metric.probe)?.status ?? NOTHING;
   const text = () => ["| case | A | B | B over A |", "| --- | ---: | ---: | ---: |", ...rows.map((row) => `| ${[row.name, numbers(row, "a"), numbers(row, "b"), ratioText(row)].map((cell) => cell.replaceAll("|", "\\|").replaceAll("`", "'")).join(" | ")} |`), "", `${words(metric.name)}; A: ${name(0)}; B: ${name(1)}`].join("\n");
   return el("section", {}, el("h2", {}, words(metric.name), " ", el("span", { class: "quiet" }, arrowText(metric))), copyButton("Copy as Markdown", text),
     table(["case", "#A", "#B", "#B over A", ""], rows.map((row) => [
