@@ -12,7 +12,6 @@ from itertools import groupby
 
 from dsbench.metrics import REFERENCE
 from dsbench.pairs import Pair, Pairing, Side, measure_pair
-from dsbench.probes.latency import HOT
 from dsbench.records import Case, Measurement, Sample, Status
 from dsbench.registry import load
 from dsbench.turns import ABSENT
@@ -53,7 +52,7 @@ def measure_against(
         left = [c for c in cases if c.name not in given_up and number not in done.get(c.name, ())]
         for _, group in groupby(left, key=lambda case: case.suite):
             together = {case.name: case for case in group}
-            for pair in measure_pair(sides, dict.fromkeys(together.values(), (HOT,)), number, pairing):
+            for pair in measure_pair(sides, list(together.values()), number, pairing):
                 measurement = _measurement(together[pair.case], pair, commit)
                 if not measurement.status.has_numbers:
                     given_up.add(pair.case)

@@ -72,7 +72,7 @@ def test_a_pair_tells_the_ratio_of_the_second_side_to_the_first(tmp_path: Path) 
 
 def test_a_pair_keeps_every_turn_it_comes_from(tmp_path: Path) -> None:
     sides = both(tmp_path, "spend(1.25e-3)")
-    row = list(measure_pair(sides, wanted(sides[0]), 0, QUICK))[1].to_json()
+    row = list(measure_pair(sides, cases(sides[0]), 0, QUICK))[1].to_json()
     assert len(row["turns"]) == FEWEST
     assert [[wall for wall, _ in turn] for turn in row["turns"]] == [[1e-3, 1.25e-3]] * FEWEST
 

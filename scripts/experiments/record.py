@@ -25,7 +25,6 @@ from neighbour import neighbour
 
 from dsbench.environment import capture
 from dsbench.pairs import Pairing, Side, measure_pair
-from dsbench.probes.latency import HOT
 from dsbench.records import Case, dump
 
 SIDES = Path(__file__).resolve().parent / "sides"
@@ -65,7 +64,6 @@ def main() -> None:
 
     sides = tuple(Side(name, SIDES, (str(SIDES / name), str(ROOT))) for name in ("before", "after"))
     cases = [Case("kernels", kernel, share) for kernel in options.kernels for share in SHARES]
-    wanted = dict.fromkeys(cases, (HOT,))
     cores = tuple(options.cores)
     pairing = Pairing(options.backend, seed=sum(cores), affinity=cores)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +73,7 @@ def main() -> None:
         began, start, longest, number = time.monotonic(), 0.0, 0.0, 0
         # A pair that would outlast the limit is not begun.
         while number < options.pairs and start + longest <= options.limit:
-            for pair in measure_pair(sides, wanted, number, pairing):
+            for pair in measure_pair(sides, cases, number, pairing):
                 if pair.problems:
                     sys.exit(f"error: {pair.case}: {dict(pair.problems)}")
                 print(dump({**pair.to_json(), "start": start, "at": time.monotonic() - began}), file=out)
