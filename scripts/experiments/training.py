@@ -26,6 +26,7 @@ from torch import distributed, multiprocessing
 
 from dsbench.backends import Backend
 from dsbench.stats.bootstrap import paired
+from dsbench.stats.intervals import of_median
 from reference_models.training import accumulation, checkpointing
 from reference_models.training.distributed import accumulated
 from reference_models.training.model import inputs, loss_sum, tokens
@@ -50,16 +51,16 @@ def parity(place: str) -> list[dict[str, Any]]:
             "targets": given["targets"],
         }
         exact = accumulation.oracle(**cast)
-        for parts in (2, 8, 32):
-            rows.append(
-                {
-                    "what": f"{dtype}".removeprefix("torch."),
-                    "processes": 1,
-                    "parts": parts,
-                    "by_tokens": distance(accumulation.by_tokens(**cast, parts=parts), exact),
-                    "by_means": distance(accumulation.by_means(**cast, parts=parts), exact),
-                }
-            )
+        rows += [
+            {
+                "what": f"{dtype}".removeprefix("torch."),
+                "processes": 1,
+                "parts": parts,
+                "by_tokens": distance(accumulation.by_tokens(**cast, parts=parts), exact),
+                "by_means": distance(accumulation.by_means(**cast, parts=parts), exact),
+            }
+            for parts in (2, 8, 32)
+        ]
     return rows
 
 
@@ -99,7 +100,7 @@ def checkpoints(backend: Backend) -> list[dict[str, Any]]:
             for arm in (checkpointing.plain, checkpointing.checkpointed)
         )
         first, second = plain(), again()
-        ratios = [backend.time(again, 1)[0] / backend.time(plain, 1)[0] for _ in range(15)]
+        ratio = of_median([backend.time(again, 1)[0] / backend.time(plain, 1)[0] for _ in range(15)])
         all_of, little = (
             checkpointing.kept(**given, seed=3, wrap=wrap)
             for wrap in (lambda made: made, checkpointing.remembering)
@@ -109,9 +110,9 @@ def checkpoints(backend: Backend) -> list[dict[str, Any]]:
                 "layers": layers,
                 "kept_mib": all_of / 2**20,
                 "kept_mib_checkpointed": little / 2**20,
-                "time_ratio": median(ratios),
-                "time_ratio_low": sorted(ratios)[3],
-                "time_ratio_high": sorted(ratios)[-4],
+                "time_ratio": ratio.value,
+                "low": ratio.low,
+                "high": ratio.high,
                 "identical": all(torch.equal(first[name], second[name]) for name in first),
                 "forgetful": distance(checkpointing.forgetful(**given, seed=3), first),
             }
