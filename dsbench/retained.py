@@ -123,7 +123,7 @@ RETENTION = (
         "higher",
         "recall",
         over_items(_mean),
-        "of the keys with the largest weights, as many as are kept, the share that is kept",
+        "of the 32 keys with the largest weights, the share that is kept",
     ),
     _row(
         "output_error",

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from reference_models.attention import block_topk, dense, flex, sdpa, token_topk
+from reference_models.attention import block_topk, dense, flex, flex_blocks, sdpa, token_topk
 from reference_models.attention.inputs import qkv
 from reference_models.attention.precision import tolerance
+from reference_models.attention.ranking import Budget
+from reference_models.attention.seen import last_seen, unseen
 
 Model = Callable[..., torch.Tensor]
 
@@ -157,6 +160,21 @@ def test_a_kernel_that_cannot_do_the_inputs_is_not_implemented() -> None:
         sdpa.flash(**inputs, causal=True)
 
 
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize(("queries", "groups"), [(70, 2), (1, 4), (5, 2)])
+@pytest.mark.parametrize("lengths", [None, [70, 33]])
+@causal_or_not
+def test_dense_models_take_grouped_heads_a_cache_and_lengths(
+    name: str, queries: int, groups: int, lengths: list[int] | None, causal: bool
+) -> None:
+    parts = [qkv(70, 64, "float32", "cpu", seed, heads=4) for seed in (1, 2)]
+    q, k, v = (torch.cat([part[key] for part in parts]) for key in ("q", "k", "v"))
+    given = {"q": q[:, :, -queries:], "k": k[:, :groups], "v": v[:, :groups], "causal": causal}
+    limits = None if lengths is None else torch.tensor(lengths)
+    out = EXACT[name](**given, lengths=limits)
+    assert error(out, dense.oracle(**given, lengths=limits)) <= tolerance("float32")
+
+
 # Importing inductor makes torch warn of what torch itself still uses.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 def test_flex_attention_is_dense_attention() -> None:
@@ -164,6 +182,43 @@ def test_flex_attention_is_dense_attention() -> None:
     assert error(flex.attention(**inputs, causal=True), dense.oracle(**inputs, causal=True)) <= tolerance(
         "float32"
     )
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+def test_flex_attention_over_blocks_is_the_oracle_on_them() -> None:
+    inputs = qkv(200, 64, "float32", "cpu", seed=1, heads=2)
+    selection = block_topk.select(
+        inputs["q"], inputs["k"], True, block=32, rows=32, budget=Budget(0, least=3)
+    )
+    out = flex_blocks.attend(**inputs, causal=True, selection=selection)
+    assert error(out, dense.oracle(**inputs, causal=True, selection=selection)) <= tolerance("float32")
+
+
+@causal_or_not
+@pytest.mark.parametrize("groups", [2, 1])
+def test_the_blocks_given_to_flex_attention_are_those_selected(causal: bool, groups: int) -> None:
+    q = torch.randn(1, 2, 90, 16, requires_grad=True)
+    k = torch.randn(1, groups, 90, 16)
+    selection = block_topk.select(q, k, causal, block=16, rows=32, budget=Budget(0, least=3))
+    blocks = flex_blocks.block_mask(q, k, causal, selection)
+    visited = blocks.to_dense().bool().repeat_interleave(32, 2).repeat_interleave(16, 3)[:, :, :90, :90]
+    assert torch.equal(visited, selection.mask(slice(0, 90), 90))
+    # In blocks that are visited without a mask every query sees every key.
+    assert blocks.full_kv_num_blocks is not None
+    whole = BlockMask.from_kv_blocks(
+        blocks.full_kv_num_blocks, blocks.full_kv_indices, BLOCK_SIZE=(32, 16)
+    ).to_dense()
+    last = last_seen(q, k, causal)
+    unmasked = whole.bool().repeat_interleave(32, 2).repeat_interleave(16, 3)[:, :, :90, :90]
+    assert not (unmasked & unseen(last, 90)).any()
+    assert unmasked.any()
+
+
+def test_flex_attention_over_blocks_that_are_too_small_is_not_implemented() -> None:
+    inputs = qkv(64, 64, "float32", "cpu", seed=1, heads=1)
+    selection = block_topk.select(inputs["q"], inputs["k"], True, block=8, rows=1)
+    with pytest.raises(NotImplementedError, match="no kernel for blocks of 8 by 1 queries"):
+        flex_blocks.attend(**inputs, causal=True, selection=selection)
 
 
 def test_flex_attention_without_a_compiler_is_not_implemented(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "block_topk": {"block": 8, "rows": 8, "budget": BUDGET},
     "moba": {"block": 8, "budget": BUDGET},
     "nsa": {"block": 8, "budget": BUDGET},
+    "pooled": {"block": 8, "rows": 8, "budget": BUDGET, "part": 4},
     "quest": {"block": 8, "rows": 4, "budget": BUDGET},
     "dsa": {"budget": Budget(keep=0.25, least=3)},
     "top_p": {"block": 8, "rows": 8, "budget": Budget(keep=0.5, least=3)},

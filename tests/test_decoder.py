@@ -116,3 +116,13 @@ def test_attention_over_selected_keys_sees_those_and_no_later_ones(
 def test_gradients_pass_attention_over_selected_keys() -> None:
     q, k, v = (torch.randn(1, 2, 12, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
     assert torch.autograd.gradcheck(lambda *qkv: Sparse(by_blocks)(*qkv, True), (q, k, v))
+
+
+def test_a_query_without_a_key_is_refused() -> None:
+    def nothing(q: Tensor, k: Tensor, causal: bool) -> Selection:
+        last = torch.full((1, 1, 12, 1), 11)
+        return Selection(last, torch.ones_like(last, dtype=torch.bool))
+
+    q, k, v = torch.randn(3, 1, 2, 12, 4)
+    with pytest.raises(ValueError, match="left without a key: its own block must be kept"):
+        Sparse(nothing)(q, k, v, True)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from reference_models.attention import token_topk
+from reference_models.attention.quality import quality
 from reference_models.language import character, layer, passkey, smollm2, texts
 from reference_models.language.answers import answers
 from reference_models.language.decoder import Config, Decoder, dense
 from reference_models.language.scoring import read
-from reference_models.language.sparse import Sparse
 
 TINY = Config(vocabulary=50, width=32, hidden=48, layers=2, heads=4, kv_heads=2, context=128)
 
@@ -87,20 +87,20 @@ def test_dense_layers_count_among_the_keys_that_are_kept(model: Decoder) -> None
     assert "retrieved" not in sparse
 
 
-def test_layers_are_measured_against_the_plain_formula() -> None:
+def test_layers_are_measured_one_by_one_and_everything_keeps_everything() -> None:
     draw = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(1, heads, 9, 4, generator=draw) for heads in (2, 1, 1))
-    everything = layer.quality({"it": (q, k, v)})
-    assert everything == {"mass": [1.0], "recall": [1.0], "output_error": [0.0], "keys": [1.0]}
-    found = layer.quality({"it": (q, k, v)}, token_topk.select, keep=3)
-    weights = (q @ k.mT / 2).masked_fill(~torch.ones(9, 9).tril().bool(), -torch.inf).softmax(-1)
-    top = weights.topk(3, -1).values.sum(-1)
-    assert found["mass"] == [pytest.approx(float(top.mean()))]
-    assert found["recall"] == [1.0]
-    assert found["keys"] == [pytest.approx((1 + 2 + 7 * 3) / 45)]
-    sparse = Sparse(token_topk.select, keep=3)(q, k, v, True)
-    error = (sparse - weights @ v).norm() / (weights @ v).norm()
-    assert found["output_error"] == [pytest.approx(float(error), rel=1e-4)]
+    layers = {
+        name: tuple(torch.randn(1, heads, 40, 4, generator=draw) for heads in (2, 1, 1)) for name in "ab"
+    }
+    everything = layer.quality(layers)
+    assert everything["output_error"] == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert all(everything[name] == pytest.approx([1.0, 1.0]) for name in ("mass", "recall", "keys"))
+    found = layer.quality(layers, token_topk.select, keep=3)
+    assert found["keys"] == pytest.approx([(1 + 2 + 38 * 3) / (40 * 41 / 2)] * 2)
+    q, k, v = layers["a"]
+    kept = quality(q, k, v, True, token_topk.select(q, k, True, 3))
+    assert found["mass"][0] == pytest.approx(float(kept.mass.mean()))
+    assert found["output_error"][0] == pytest.approx(float(kept.error.mean()))
 
 
 def test_stored_layers_are_as_concentrated_as_real_attention_is() -> None:

@@ -116,6 +116,14 @@ def test_the_work_of_a_candidate_replaces_that_of_the_benchmark() -> None:
     assert declared.work_of(less) == Work(8, None)
 
 
+def test_a_quick_run_leaves_out_the_candidates_that_are_not_quick() -> None:
+    declared = benchmark(
+        candidates={"short": abs, "long": Candidate(abs, quick=False)}, baseline="short", axes={"N": (8, 9)}
+    )(inputs)
+    assert [case.candidate for case in declared.cases("cpu", quick=True)] == ["short", "short"]
+    assert [case.candidate for case in declared.cases("cpu", quick=False)] == ["short", "long"] * 2
+
+
 def test_a_function_is_found_by_its_name() -> None:
     assert resolve("os.path:join")("a", "b") == "a/b"
     with pytest.raises(ModuleNotFoundError):

@@ -113,11 +113,12 @@ def _build(names: tuple[str, str], folder: Path | None) -> tuple[list[Side | Non
 
 
 def _cases(side: Side, backend: str, options: Mapping[str, Any]) -> dict[str, Case]:
-    """The cases that a side has, by name."""
+    """The cases of a side that are timed, by name."""
     suites = find_suites(side.suites, options["chosen"])
     report_broken(suites)
     found = find_cases(suites, backend, options["quick"], options["filters"], options["excludes"])
-    return {case.name: case for case in found}
+    timed = [case for case in found if "latency" in suites[case.suite].benchmarks[case.benchmark].probes]
+    return {case.name: case for case in timed}
 
 
 def _report(control: Verdict) -> None:

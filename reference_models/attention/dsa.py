@@ -7,9 +7,9 @@ a head of keys share the choice, so that each key is read once for them.
 
 What stands in for the learned indexer: its heads are the heads of queries of the group, both sides projected
 from D to `SIZE` numbers by an orthonormal matrix drawn from a fixed seed, and w is one. Such a projection
-keeps inner products only roughly (Johnson and Lindenstrauss), so that it is a lower bound on what a learned
-one would select; `projection` takes a better one, such as the leading directions of a head's keys. The work
-is that of the real one: the indexer looks at all pairs, at SIZE / D of the cost.
+keeps inner products only roughly (Johnson and Lindenstrauss), so that it selects worse than a learned one
+should; `projection` takes a better one, such as the leading directions of a head's keys. The work is that of
+the real one: the indexer looks at all pairs, at SIZE / D of the cost.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ block for sure; here the weights come from dense training, so that the sink is k
 same keys: what is gathered grows by the number of queries.
 
 In plain PyTorch gathering the keys of every query is slower than computing all scores and hiding most, so
-that the model is timed with `masked.attend`, and saves nothing; a kernel that regroups queries by block
-would (FlashMoBA).
+that the model is timed with `masked.attend`, and saves nothing. A kernel that regroups the queries by block
+does: FlashMoBA, Xiao et al., "Optimizing Mixture of Block Attention", 2025 (arXiv:2511.11571).
 """
 
 from __future__ import annotations

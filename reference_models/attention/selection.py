@@ -51,13 +51,15 @@ def in_blocks(x: torch.Tensor, block: int) -> torch.Tensor:
     """Splits the tokens of (B, H, N, D) into blocks, the last one filled up with zeros:
     (B, H, ⌈N/block⌉, block, D)."""
     batch, heads, N, D = x.shape
-    return pad(x, (0, 0, 0, -N % block)).view(batch, heads, -(-N // block), block, D)
+    # Padding by nothing would copy a whole cache.
+    filled = pad(x, (0, 0, 0, -N % block)) if N % block else x
+    return filled.reshape(batch, heads, -(-N // block), block, D)
 
 
 def row_bytes(D: int, m: int, block: int, queries: int, size: int) -> int:
     """Bytes that `attend` holds for `queries` queries that share a choice, with numbers of `size` bytes:
     the gathered keys and values and their positions, and the scores on their way to weights."""
-    return m * block * (2 * D * size + 24 + queries * (2 * size + 8 + 1))
+    return m * block * (2 * D * size + 24 + queries * (2 * size + 8 + 2))
 
 
 def attend(
@@ -136,14 +138,17 @@ def _attend(
     gathered = (rows, -1, D)
     before, after = scales(D)
     scores = (queries * before) @ key_rows.index_select(0, places.flatten()).view(gathered).mT
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32)) * after
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    scores = scores if after == 1 else scores * after
     position = indices[:, :, None] * block + torch.arange(block, device=queries.device)
     # A key that does not count gets a position that no query reaches.
     position = position.masked_fill_(~valid[:, :, None], torch.iinfo(position.dtype).max).flatten(1)
     hidden = position[:, None] > last
-    weights = scores.masked_fill(hidden, -math.inf).softmax(-1)
-    weights = weights.masked_fill(hidden.all(-1, keepdim=True), 0).to(queries.dtype)
-    return weights @ value_rows.index_select(0, places.flatten()).view(gathered)
+    # A query without a key sees them all, which makes no NaN, and its result is dropped.
+    nothing = hidden.all(-1, keepdim=True)
+    weights = scores.masked_fill_(hidden & ~nothing, -math.inf).softmax(-1).to(queries.dtype)
+    out = weights @ value_rows.index_select(0, places.flatten()).view(gathered)
+    return out.masked_fill(nothing, 0)
 
 
 def scales(D: int) -> tuple[float, float]:

@@ -10,7 +10,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
-from reference_models.attention import block_topk, dsa, mass, moba, nsa, quest, token_topk, top_p, window
+from reference_models.attention import (
+    block_topk,
+    dsa,
+    mass,
+    moba,
+    nsa,
+    pooled,
+    quest,
+    token_topk,
+    top_p,
+    window,
+)
 from reference_models.attention.method import Method
 from reference_models.attention.selection import Selection
 
@@ -20,6 +31,7 @@ SELECTORS: dict[str, Callable[..., Selection]] = {
     "moba": moba.select,
     "nsa": nsa.select,
     "quest": quest.select,
+    "pooled": pooled.select,
     "dsa": dsa.select,
     "top_p": top_p.select,
     "window": window.select,
@@ -32,6 +44,7 @@ METHODS: dict[str, Method] = {
     "moba": moba.METHOD,
     "nsa": nsa.METHOD,
     "quest": quest.METHOD,
+    "pooled": pooled.METHOD,
     "dsa": dsa.METHOD,
     "top_p": top_p.METHOD,
     "window": window.METHOD,

@@ -7,7 +7,6 @@ layer, after the rotation, in float16. `scripts/make_layers.py` makes it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reference_models.attention import quality as attention
+from reference_models.attention.selection import Selection
 from reference_models.language.sparse import Select
 
 FILE = Path(__file__).with_name("layers.npz")
@@ -40,30 +41,22 @@ def quality(
         options: given to `select`.
 
     Returns:
-        ``mass``, the softmax mass on the kept keys; ``recall``, of the keys with the largest weights, as many
-        as are kept, the share that is kept; ``output_error``, ‖sparse - dense‖ / ‖dense‖ of the output;
-        ``keys``, the share kept of all pairs of a query and a key that it can see.
+        ``mass``, ``recall`` and ``output_error`` as in `attention.quality`; ``keys``, the share kept of all
+        pairs of a query and a key that it can see.
     """
     found: dict[str, list[float]] = {"mass": [], "recall": [], "output_error": [], "keys": []}
     for q, k, v in layers.values():
-        selection = select(q, k, True, **options) if select else None
-        heads, N = q.shape[1], q.shape[2]
-        k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
-        seen = torch.ones(N, N, dtype=torch.bool, device=q.device).tril()
-        mask = seen.expand(q.shape[0], heads, N, N)
-        if selection is not None:
-            chosen = selection.mask(slice(0, N), N)
-            mask = chosen.repeat_interleave(heads // chosen.shape[1], 1) & seen
-        scores = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~seen, -math.inf)
-        weights = scores.softmax(-1)
-        output = weights @ v
-        sparse = scores.masked_fill(~mask, -math.inf).softmax(-1) @ v
-        count = mask.sum(-1, keepdim=True)
-        # The smallest weight among the largest `count` of each query.
-        least = weights.sort(-1, descending=True).values.gather(-1, count - 1)
-        wanted = (weights >= least) & seen
-        found["mass"].append(float((weights * mask).sum(-1).mean()))
-        found["recall"].append(float(((wanted & mask).sum(-1, keepdim=True) / count).clamp(max=1).mean()))
-        found["output_error"].append(float((sparse - output).norm() / output.norm()))
-        found["keys"].append(float(mask.sum() / (seen.sum() * q.shape[0] * heads)))
+        selection = select(q, k, True, **options) if select else _everything(q)
+        mass, recall, error, keys = attention.quality(q, k, v, True, selection)
+        visible = torch.arange(1, q.shape[2] + 1, device=q.device)
+        found["mass"].append(float(mass.mean()))
+        found["recall"].append(float(recall.mean()))
+        found["output_error"].append(float(error.mean()))
+        found["keys"].append(float((keys * visible).sum() / (visible.sum() * q.shape[0] * q.shape[1])))
     return found
+
+
+def _everything(q: Tensor) -> Selection:
+    """One block that holds all keys."""
+    whole = torch.zeros(q.shape[0], 1, 1, 1, dtype=torch.int64, device=q.device)
+    return Selection(whole, torch.ones_like(whole, dtype=torch.bool), q.shape[2], q.shape[2])

@@ -82,6 +82,8 @@ class Sparse:
             if selection is not None:
                 mask = selection.mask(rows, seen) & visible
                 mask = mask.repeat_interleave(heads // mask.shape[1], 1)
+                if not bool(mask.any(-1).all()):
+                    raise ValueError("a query is left without a key: its own block must be kept")
             pairs = seen * len(own) - (len(own) * (len(own) - 1) // 2 if causal else 0)
             self._pairs.append((mask.sum(), q.shape[0] * heads * pairs))
             parts.append(

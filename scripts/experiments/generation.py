@@ -17,7 +17,9 @@ measured launched kernel by kernel, as a program in eager mode does, and replaye
 from __future__ import annotations
 
 import argparse
+import math
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,18 +28,20 @@ from statistics import median
 from typing import Any
 
 import torch
-from measuring import device, latency, write
+from measuring import device, write
 from torch import Tensor
 
-from dsbench.backends import Backend
-from dsbench.probes import Budget
+from dsbench.backends import Backend, UnsupportedError
 from reference_models.attention import token_topk
 from reference_models.attention.selectors import METHODS
 from reference_models.language import reading, smollm2
 from reference_models.language.decoder import Attention, Cache, Decoder, dense
 
-TURNS = 3
+TURNS = 5
 """How often each variant is measured, one after the other; medians count."""
+
+LEAST = 0.02
+"""Seconds of a reading at least."""
 
 VARIANTS: dict[str, Attention] = {
     "dense": dense,
@@ -71,34 +75,44 @@ def generate(model: Decoder, cache: Cache, prompt: Tensor, tokens: int, backend:
     return time.perf_counter() - began
 
 
-def seconds(call: Callable[[], Any], backend: Backend, budget: Budget) -> dict[str, float]:
-    """How long a call takes when it is launched, and in a graph where there is one; or why not."""
-    found = latency(call, backend, budget)
-    taken = {"eager": max(found["latency"], found.get("launch_overhead", 0.0))}
-    return {**taken, "graph": found["latency_graph"]} if "latency_graph" in found else taken
+def seconds(call: Callable[[], Any], backend: Backend, calls: int) -> float:
+    """How long the caller waits for a call, the device's work included, on average over some."""
+    backend.synchronize()
+    began = backend.now()
+    for _ in range(calls):
+        call()
+    backend.synchronize()
+    return (backend.now() - began) / calls
 
 
-def turns(
-    calls: Mapping[str, Callable[[], Any]], backend: Backend, budget: Budget
-) -> dict[str, dict[str, float]]:
-    """The median of each call's times over turns; a call that fails is told and left out."""
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in calls}
-    for _ in range(TURNS):
-        for name in list(taken):
+def turns(calls: Mapping[str, Callable[[], Any]], backend: Backend) -> dict[str, dict[str, float]]:
+    """The median over turns of each call's time: launched, and replayed as a graph where that can be. A call
+    that fails is told and left out."""
+    ready: dict[tuple[str, str], tuple[Callable[[], Any], int]] = {}
+    for name, call in calls.items():
+        for kind, make in (("eager", lambda call: call), ("graph", backend.graph)):
             try:
-                taken[name].append(seconds(calls[name], backend, budget))
+                made = make(call)
+                seconds(made, backend, 1)  # compiles
+                ready[name, kind] = made, max(1, math.ceil(LEAST / seconds(made, backend, 1)))
+            except UnsupportedError as error:
+                if backend.name != "cpu":
+                    print(f"{name}: {error}")
             except Exception as error:
-                print(f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
-                del taken[name]
-    return {
-        name: {kind: median(one[kind] for one in found if kind in one) for kind in found[0]}
-        for name, found in taken.items()
-    }
+                print(f"{name}, {kind}: {type(error).__name__}: {str(error).splitlines()[0]}")
+    readings: dict[tuple[str, str], list[float]] = {key: [] for key in ready}
+    for _ in range(TURNS):
+        for key, (made, count) in ready.items():
+            readings[key].append(seconds(made, backend, count))
+    found: dict[str, dict[str, float]] = {name: {} for name in calls}
+    for (name, kind), taken in readings.items():
+        found[name][kind] = median(taken)
+    return found
 
 
 @torch.inference_mode()
 def scenario(
-    model: Decoder, variants: Mapping[str, Attention], N: int, tokens: int, backend: Backend, budget: Budget
+    model: Decoder, variants: Mapping[str, Attention], N: int, tokens: int, backend: Backend
 ) -> list[dict[str, Any]]:
     """A row a variant and way of launching, for prompts of N tokens."""
     prompt = torch.tensor(reading.documents(N, 1), device=backend.device)
@@ -107,7 +121,7 @@ def scenario(
     token, middle = prompt[:, :1], N + tokens // 2
     reads = {name: partial(prefill, model, one, cache, prompt) for name, one in variants.items()}
     writes = {name: partial(step, model, one, cache, token, middle) for name, one in variants.items()}
-    read, written = turns(reads, backend, budget), turns(writes, backend, budget)
+    read, written = turns(reads, backend), turns(writes, backend)
     rows = []
     for kind in ("eager", "graph"):
         base: dict[str, float] = {}
@@ -141,10 +155,9 @@ def main() -> None:
     backend = device(options.backend)
     model = smollm2.load(backend.device, torch.float32 if backend.name == "cpu" else torch.bfloat16)
     variants = {name: one for name, one in VARIANTS.items() if re.search(options.k, name)}
-    budget = Budget(min_time=0.05, max_time=0.15, max_noise=0.05, graph=backend.name != "cpu")
     rows: list[dict[str, Any]] = []
     for N in options.prompts:
-        rows += scenario(model, variants, N, options.tokens, backend, budget)
+        rows += scenario(model, variants, N, options.tokens, backend)
     write(rows, backend, options.out, "generation")
     for row in rows:
         if row["variant"] == "nothing":
@@ -153,4 +166,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotImplementedError as missing:  # the model or a text, and the message says how to install it
+        sys.exit(f"error: {missing}")

@@ -103,7 +103,40 @@ def coverage(folder: Path) -> None:
     save(figure, folder, "coverage")
 
 
+def selectors(folder: Path) -> None:
+    """What every configuration of the search keeps and what it pays for that, and which are best."""
+    for path in sorted(folder.glob("selectors-*-*.json")):
+        found: list[dict[str, Any]] = json.loads(path.read_text())["rows"]
+        kept = sorted((row for row in found if row["keys"] < 1), key=lambda row: (row["keys"], row["ppl"]))
+        best = [
+            row for n, row in enumerate(kept) if row["ppl"] < min((r["ppl"] for r in kept[:n]), default=9)
+        ]
+        figure = go.Figure()
+        for name, colour, wanted in (("finds every number", BLUE, True), ("loses some", ORANGE, False)):
+            members = [row for row in kept if (row["worst"] >= found[0]["worst"]) == wanted]
+            figure.add_scatter(
+                x=[100 * row["keys"] for row in members],
+                y=[row["ppl"] for row in members],
+                text=[row["configuration"] if row in best else "" for row in members],
+                mode="markers+text",
+                textposition="top right",
+                name=name,
+                marker={"color": colour, "size": 9},
+            )
+        figure.add_scatter(
+            x=[100 * row["keys"] for row in best],
+            y=[row["ppl"] for row in best],
+            mode="lines",
+            name="nothing is better in both",
+            line={"color": GREY, "dash": "dash"},
+        )
+        figure.update_xaxes(title="pairs of a query and a key that are kept, in %")
+        figure.update_yaxes(type="log", title="perplexity over dense attention's")
+        figure.update_layout(title=f"Selectors at {path.stem.split('-')[1]} tokens")
+        save(figure, folder, path.stem)
+
+
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    for draw in (truth, agreement, coverage):
+    for draw in (truth, agreement, coverage, selectors):
         draw(place)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -42,9 +43,8 @@ QUARTER = 0.235
 SEARCHED = {"select": searched.select, "keep": QUARTER}
 
 
-def configurations(N: int) -> dict[str, dict[str, Any]]:
+def configurations() -> dict[str, dict[str, Any]]:
     """Every configuration by name: options of `searched.select` and `answers`, or another selector."""
-    blocks = N // 64
     found: dict[str, dict[str, Any]] = {}
     # Who scores the blocks, and by what summary; the exact masses are the most that blocks of 64 can do.
     for pool in ("query", "mean", "max"):
@@ -52,8 +52,17 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
             found[f"{pool} {summary}"] = {"pool": pool, "summary": summary}
     found["max exact"] = {"part": 1}
     found["mean exact"] = {"part": 1, "pool": "mean"}
-    found["max mean parts of 16"] = {"part": 16}
-    found["mean mean parts of 16"] = {"part": 16, "pool": "mean"}
+    for part in (16, 8):
+        found[f"max mean parts of {part}"] = {"part": part}
+        found[f"mean mean parts of {part}"] = {"part": part, "pool": "mean"}
+    found["max bounds parts of 16"] = {"part": 16, "summary": "bounds"}
+    # The methods as they are, at this budget.
+    for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "window", "mass"):
+        found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
+    found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
+    # Controls: beside the window of the same budget, single keys by their exact scores.
+    for keep in (32, 256):
+        found[f"exact top {keep}"] = {"select": token_topk.select, "keep": keep}
     # Smaller and larger blocks, and how many queries share a choice.
     for block, rows in (
         (64, 1),
@@ -69,6 +78,8 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
         found[f"max mean block {block} rows {rows}"] = {"block": block, "rows": rows}
     for block in (32, 16):
         found[f"max mean block {block} rows 1"] = {"block": block, "rows": 1}
+    for block, rows in ((32, 64), (32, 32), (16, 64), (16, 32)):
+        found[f"max mean block {block} rows {rows} parts of 8"] = {"block": block, "rows": rows, "part": 8}
     # Half the budget.
     for name in ("query mean", "max mean", "mean mean", "max mean parts of 16", "mean exact"):
         found[f"{name}, an eighth"] = {**found[name], "keep": QUARTER / 2}
@@ -85,15 +96,6 @@ def configurations(N: int) -> dict[str, dict[str, Any]]:
         found[f"mean mean mass {mass}"] = {"pool": "mean", "mass": mass, "keep": 0.5}
         found[f"max mean mass {mass}"] = {"mass": mass, "keep": 0.5}
     found["max mean shared"] = {"shared": True}
-    # The methods of the papers as they are, at this budget.
-    for method in ("block_topk", "moba", "nsa", "quest", "top_p", "mass"):
-        found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
-    found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
-    # Controls: a window and a sink of the same budget, and single keys by their exact scores.
-    kept = max(4, blocks // 4)
-    found["window and sink"] = {"local": kept - 1, "least": kept, "keep": 0.0}
-    for keep in (32, 256):
-        found[f"exact top {keep}"] = {"select": token_topk.select, "keep": keep}
     return found
 
 
@@ -185,7 +187,7 @@ def main() -> None:
     began = time.perf_counter()
     backend = device(options.backend)
     model = smollm2.load(backend.device)
-    chosen = {n: o for n, o in configurations(options.N).items() if re.search(options.k, n)}
+    chosen = {n: o for n, o in configurations().items() if re.search(options.k, n)}
     screening = 0.75 if options.documents > options.screen else 1.0
     rows = read_all(chosen, options.N, options.screen, model, backend, began + screening * options.seconds)
     dense = rows[0]
@@ -203,4 +205,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotImplementedError as missing:  # the model or a text, and the message says how to install it
+        sys.exit(f"error: {missing}")
