@@ -39,7 +39,7 @@ def accumulation(parts: int, device: str, seed: int) -> dict[str, Any]:
     tolerance=0.0,
 )
 def checkpointing(layers: int, device: str, seed: int) -> dict[str, Any]:
-    """The gradient of 8 texts of up to 128 tokens through blocks of width 256, activations kept or not."""
+    """The gradient of 8 texts of up to 64 tokens through blocks of width 128, activations kept or not."""
     from reference_models.training.model import inputs
 
-    return {**inputs(8, 128, device, seed, width=256, layers=layers), "seed": seed}
+    return {**inputs(8, 64, device, seed, width=128, layers=layers), "seed": seed}

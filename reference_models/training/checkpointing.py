@@ -74,9 +74,8 @@ def _gradient(parameters: Parameters, x: Tensor, targets: Tensor, seed: int, wra
 
 @contextmanager
 def seeded(x: Tensor, seed: int) -> Iterator[None]:
-    """Random numbers of a seed on x's device, and afterwards those that would have come."""
-    kind = x.device.type
-    devices = [] if kind == "cpu" else [x.device]
-    with torch.random.fork_rng(devices, device_type="cuda" if kind == "cpu" else kind):
+    """Random numbers of a seed on x's device, and afterwards those that would have come (on MPS, where
+    PyTorch cannot put them back, on the host alone)."""
+    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
