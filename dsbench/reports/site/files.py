@@ -109,7 +109,7 @@ class CaseFiles:
         return [] if self._old is None else sorted(path.stem for path in self._old.glob("*.js"))
 
     def read(self, identity: str) -> tuple[dict[str, Any], str]:
-        """A case's header, empty for one that is new, and its lines, which are many and seldom looked into."""
+        """A case's header, empty for one that is new, and its lines, many and seldom looked into."""
         path = self._stage / f"{identity}.js"
         if identity not in self._written and self._old is not None:
             path = self._old / f"{identity}.js"
