@@ -158,16 +158,18 @@ class _Build:
             if not gone and new is None:
                 self.files.keep(identity)
                 continue
-            header, old = self.files.read(identity)
+            header, body = self.files.read(identity)
             if gone:
-                old = [line for line in old if number_of(line) not in gone]
-            whole = [*old, *(new.lines if new else ())]
-            if not whole:
+                kept = [line for line in body.splitlines(keepends=True) if number_of(line) not in gone]
+                body = "".join(kept)
+            if new is not None:
+                body += "".join(new.lines)
+            if not body:
                 self.manifest.cases.pop(identity, None)
                 continue
             if new is not None:
                 header = new.header(header)
-            self.files.write(identity, header, whole)
+            self.files.write(identity, header, body)
             parts = ("name", "suite", "benchmark", "candidate", "at")
             self.manifest.cases[identity] = [header[part] for part in parts]
 

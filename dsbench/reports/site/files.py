@@ -108,28 +108,26 @@ class CaseFiles:
         """Ids of the last build's cases."""
         return [] if self._old is None else sorted(path.stem for path in self._old.glob("*.js"))
 
-    def read(self, identity: str) -> tuple[dict[str, Any], list[str]]:
-        """A case's header, empty for one that is new, and its lines."""
+    def read(self, identity: str) -> tuple[dict[str, Any], str]:
+        """A case's header, empty for one that is new, and its lines, many and seldom looked into."""
         path = self._stage / f"{identity}.js"
         if identity not in self._written and self._old is not None:
             path = self._old / f"{identity}.js"
         if not path.is_file():
-            return {}, []
-        first, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            return {}, ""
+        first, _, lines = path.read_text(encoding="utf-8").partition("\n")
         header: dict[str, Any] = json.loads(first[first.index("{") : first.rindex("}") + 1])
         return header, lines
 
     def points(self, identity: str, runs: Iterable[int]) -> dict[int, Point]:
         """What a case's file says of some runs, by number."""
-        wanted = set(runs)
-        return {
-            number_of(line): point_of(line) for line in self.read(identity)[1] if number_of(line) in wanted
-        }
+        wanted, lines = set(runs), self.read(identity)[1].splitlines()
+        return {number_of(line): point_of(line) for line in lines if number_of(line) in wanted}
 
-    def write(self, identity: str, header: Mapping[str, Any], lines: Iterable[str]) -> None:
+    def write(self, identity: str, header: Mapping[str, Any], lines: str) -> None:
         path = self._stage / f"{identity}.js"
         head = f"C({json.dumps(identity)},{json.dumps(header)});\n"
-        path.write_text(head + "".join(lines), encoding="utf-8")
+        path.write_text(head + lines, encoding="utf-8")
         self._written.add(identity)
 
     def keep(self, identity: str) -> None:
