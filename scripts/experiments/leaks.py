@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import leak_cases
+import leak_free
 import psutil
 from measuring import device, write
 
@@ -99,7 +100,7 @@ def kind_of(case: str) -> str:
 def one(detector: str, case: str, repeats: int, backend_name: str) -> None:
     """In a process of its own: what a detector says of a kind of step, a line of JSON each."""
     backend = device(backend_name)
-    maker = {**leak_cases.LEAKS, **leak_cases.CACHES, **leak_cases.CLEAN}[case]
+    maker = {**leak_cases.LEAKS, **leak_cases.CACHES, **leak_free.CLEAN}[case]
     for size in SIZES if kind_of(case) == "leak" else SIZES[:1]:
         for seed in range(repeats):
             backend.prepare(seed)
@@ -155,7 +156,7 @@ def main() -> None:
             "cache": 2 * options.repeats,
             "clean": options.clean if detector == "dsbench" else options.repeats,
         }
-        every = (*leak_cases.LEAKS, *leak_cases.CACHES, *leak_cases.CLEAN)
+        every = (*leak_cases.LEAKS, *leak_cases.CACHES, *leak_free.CLEAN)
         asked += [(detector, case, repeats[kind_of(case)], options.backend) for case in every]
     with ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda question: judged(*question), asked))
