@@ -208,14 +208,17 @@ def selectors(folder: Path) -> None:
             row for n, row in enumerate(kept) if row["ppl"] < min((r["ppl"] for r in kept[:n]), default=9)
         ]
         figure = go.Figure()
-        for name, colour, wanted in (("finds every number", BLUE, True), ("loses some", ORANGE, False)):
+        for name, colour, wanted in (
+            ("finds numbers as dense does", BLUE, True),
+            ("loses some", ORANGE, False),
+        ):
             members = [row for row in kept if (row["worst"] >= found[0]["worst"]) == wanted]
             figure.add_scatter(
                 x=[100 * row["keys"] for row in members],
                 y=[row["ppl"] for row in members],
                 text=[row["configuration"] if row in best else "" for row in members],
                 mode="markers+text",
-                textposition="top right",
+                textposition=["top right" if n % 2 else "bottom left" for n in range(len(members))],
                 name=name,
                 marker={"color": colour, "size": 9},
             )
