@@ -89,7 +89,11 @@ def put(run: Run, results: Path) -> Path:
 
 def of_other_probes() -> list[Measurement]:
     """A leak with the line that it was allocated at, and a policy's latency at three rates."""
-    leak = measured(a_case("list", "memory", "step"), "leak", {"leak_slope": [[4096.0]]})
+    leak = measured(
+        a_case("list", "memory", "step"),
+        "leak",
+        {"leak_slope": [[4096.0]], "leak_low": [[4090.0]], "leak_high": [[4100.0]]},
+    )
     leak = replace(leak, notes={"verdict": "leak", "budget": 64.0, "steps": 320, "leak_at_1": "model.py:12"})
     loads = [
         replace(
