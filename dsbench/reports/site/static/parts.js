@@ -26,7 +26,7 @@ function skip(event) {
 
 /* A dialog that finds cases by the words of their names. */
 async function search() {
-  const cases = await load("cases");
+  let cases = []; // loaded once the dialog is there, so that nothing that is typed is lost
   const input = el("input", { type: "search", placeholder: "Words of a case's name, such as sdpa N=4096", "aria-label": "Search a case", autocomplete: "off", spellcheck: "false" });
   const found = el("ul", { class: "found" });
   const dialog = el("dialog", { class: "search", "aria-label": "Search", onclose: () => dialog.remove() },
@@ -47,9 +47,10 @@ async function search() {
     stops[(next + stops.length) % stops.length].focus();
   });
   document.body.append(dialog);
-  list();
   dialog.showModal();
   input.focus();
+  cases = await load("cases");
+  list();
 }
 
 /* A choice kept in the page's address; options are [value, text], or values alone. */
