@@ -13,6 +13,7 @@ import pytest
 from make_runs import a_run, example, measured
 from site_rigs import COMMITS, MORE, a_history, a_night, commit, put
 
+from dsbench.acknowledged import Ack, write
 from dsbench.gate import Outcome
 from dsbench.history.reading import numbers
 from dsbench.metrics import METRICS
@@ -134,6 +135,51 @@ def test_cases_that_moved_between_the_same_commits_are_one_event(site: Path) -> 
     slow = next(e for e in events if any(row["outcome"] == "worse" for row in e["rows"]))
     names = {row["name"] for row in slow["rows"]}
     assert names == {"attention.prefill.flash[N=1024]", "attention.prefill.flash[N=4096]"}
+
+
+def test_a_change_that_was_accepted_stays_marked_and_no_longer_makes_a_run_red(tmp_path: Path) -> None:
+    results, site = tmp_path / "results", tmp_path / "site"
+    for number in range(4):
+        put(a_night(number, factor=1.3 if number == 3 else 1.0), results)
+    build(results, site)
+    (slow, *_) = [row for row in rows(site) if row["outcome"] == "worse"]
+    assert taken(site, "changes")["places"][0]["red"]
+    for row in rows(site):
+        if row["outcome"] == "worse":
+            ack = Ack(
+                id=row["id"],
+                place="m1/dsbench-fake-py3.12",
+                case=row["name"],
+                metric=row["metric"],
+                outcome="worse",
+                change=row["change"][0],
+                after=None,
+                told=row["reason"],
+                commit=commit(3),
+                baseline=commit(2),
+                reason="it is safer now",
+                until="never",
+                made="2026-01-01",
+            )
+            write(ack, results)
+    build(results, site)
+    assert "it is safer now" in next(row for row in rows(site) if row["id"] == slow["id"])["acknowledged"]
+    assert not taken(site, "changes")["places"][0]["red"]
+
+
+def test_change_points_are_marks_of_a_case(tmp_path: Path) -> None:
+    results, site = tmp_path / "results", tmp_path / "site"
+    for number in range(24):
+        put(a_night(number, factor=1.5 if number >= 12 else 1.0), results)
+    build(results, site)
+    (path,) = [
+        p for p in (site / "data/case").glob("*.js") if '"attention.prefill.flash[N=1024]"' in p.read_text()
+    ]
+    head = path.read_text().splitlines()[0]
+    marked = json.loads(head[head.index("{") : head.rindex("}") + 1])["marks"]
+    runs = {run["number"]: run["commit"] for run in taken(site, "runs")["runs"]}
+    (mark,) = [mark for mark in marked if mark["text"].startswith("latency +")]
+    assert runs[mark["run"]] == commit(12)
 
 
 def test_a_run_knows_what_differs_from_the_one_before_it(site: Path) -> None:

@@ -254,7 +254,11 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(visit: Visit) -> None:
 def test_numbers_read_as_dsbench_writes_them_elsewhere(visit: Visit) -> None:
     page = visit.open("load")
     values = [0.0, 1.0, 9.996, 99.96, 999.6, 1234.6, 2.0**20, 3.7e9, 1.5e-3, 9.999e-7, 2.5e-10, 5e-5, 0.51]
-    pairs = [(value, unit) for value in values for unit in ("s", "J", "B", "FLOP/s", "1", "%", "req/s")]
+    pairs = [
+        (value, unit)
+        for value in values
+        for unit in ("s", "J", "B", "FLOP/s", "1", "%", "pp", "dB", "B/step")
+    ]
     written = page.evaluate(f"{json.dumps(pairs)}.map(([value, unit]) => human(value, unit))")
     assert written == [units.human(value, unit) for value, unit in pairs]
 

@@ -28,6 +28,7 @@ from dsbench.reports.site.files import (
 from dsbench.reports.site.inputs import Manifest, Stored, stored
 from dsbench.reports.site.landing import place_json
 from dsbench.reports.site.machines import machine_json
+from dsbench.reports.site.marks import due, marks
 from dsbench.reports.site.pages import write_pages
 from dsbench.reports.site.runs import Habits, Touched, runs_json, see_newest
 
@@ -111,8 +112,8 @@ class _Build:
         if not runs:
             told = self.problems[0] if self.problems else f"nothing is recorded under {self.results}"
             raise EmptyError(f"{told}: a full `dsbench run` of a clean commit records it")
-        self._cases(found.gone)
         runs.sort(key=lambda run: (run.time, run.number))
+        self._cases(runs, found.gone)
         self.manifest.runs = runs
         self._pages(runs)
         self.manifest.write(self.stage)
@@ -149,9 +150,10 @@ class _Build:
     def _meet(self, row: Row) -> Touched:
         return self.known.setdefault(row.name, Touched(case_id(row.case)))
 
-    def _cases(self, gone: frozenset[int]) -> None:
+    def _cases(self, runs: Sequence[Stored], gone: frozenset[int]) -> None:
         """Writes the files of the cases that a new run or a dropped one touches, and keeps the others."""
         see_newest(self.read, self.known)
+        shown = [self.metrics[name] for name in self.index]
         touched = {one.identity: one for one in self.known.values()}
         for identity in dict.fromkeys((*self.files.known(), *touched)):
             new = touched.get(identity)
@@ -169,6 +171,8 @@ class _Build:
                 continue
             if new is not None:
                 header = new.header(header)
+                if "marks" not in header or due(identity, body.count("\n"), len(touched)):
+                    header["marks"] = marks(new.case, body.splitlines(), runs, shown)
             self.files.write(identity, header, body)
             parts = ("name", "suite", "benchmark", "candidate", "at")
             self.manifest.cases[identity] = [header[part] for part in parts]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from dsbench import acknowledged
 from dsbench.baseline import expected, last_good
+from dsbench.environment import is_ancestor
 from dsbench.expected import ExpectedError, absent
-from dsbench.gate import Outcome, Policy, Verdict, judge, usual_change
+from dsbench.gate import Judged, Outcome, Policy, Verdict, judge, usual_change
 from dsbench.history.sidecar import read
 from dsbench.records import Case, Run
-from dsbench.reports.site.inputs import Stored
+from dsbench.reports.site.inputs import Stored, digest_of
 
 FEWEST, MOST = 10, 100
 """Earlier runs of a place that are looked at for green ones, at least and at most."""
@@ -57,7 +60,7 @@ def changes(results: Path, runs: Sequence[Stored], known: dict[str, bool], habit
     window = max(FEWEST, min(MOST, BUDGET // max(newest.measurements, 1)))
     green: list[Stored] = []
     for run in runs[-window - 1 : -1]:
-        key = f"{run.digest} after {green[-1].digest}" if green else ""
+        key = f"{run.digest} after {green[-1].digest}, {reader.accepted}" if green else ""
         if key and key not in known:
             known[key] = is_green(_judged(reader, run, green, habit))
         if not key or known[key]:
@@ -67,12 +70,20 @@ def changes(results: Path, runs: Sequence[Stored], known: dict[str, bool], habit
 
 def is_green(verdicts: Sequence[Verdict]) -> bool:
     """Whether nothing is missing, broken or worse."""
-    return not any(verdict.outcome in RED for verdict in verdicts)
+    return not any(verdict.outcome in RED and not verdict.acknowledged for verdict in verdicts)
 
 
 class _Reader:
     def __init__(self, results: Path) -> None:
         self.results = results
+        try:
+            self.acks = acknowledged.read(results)
+        except acknowledged.AckError:
+            self.acks = []  # the gate itself refuses such a file
+        # What was accepted holds until a date, so that what is green may be so for a day only.
+        self.accepted = (
+            f"{datetime.now(UTC).date()} {digest_of(repr(self.acks).encode())}" if self.acks else ""
+        )
         self._read: dict[str, Run] = {}
 
     def __call__(self, run: Stored) -> Run:
@@ -95,7 +106,16 @@ def _judged(reader: _Reader, new: Stored, past: Sequence[Stored], habit: Habit) 
         _usual([verdict for verdict in first if verdict.outcome in MOVED], habit),
     )
     rest = [verdict for verdict in first if verdict.case.name not in names]
-    return [*_absent(run, reader.results, first), *again, *rest]
+    where = run.environment
+    commit = "" if where.dirty else where.commit or ""
+    judged = Judged(f"{where.machine}/{where.name}", commit, past[-1].commit if past else "")
+    return acknowledged.mark(
+        [*_absent(run, reader.results, first), *again, *rest],
+        reader.acks,
+        judged,
+        lambda old, new: is_ancestor(Path.cwd(), old, new),
+        datetime.now(UTC).date(),
+    )
 
 
 def _usual(moved: Sequence[Verdict], habit: Habit) -> Mapping[tuple[str, str], float]:

@@ -79,6 +79,8 @@ def _row(
         "after": _ends(verdict.after),
         "threshold": verdict.threshold,
         "reason": text(verdict.reason),
+        "id": verdict.id,
+        "acknowledged": text(verdict.acknowledged),
         "spark": values if points and metric is not None else [],
         "from": before and before.number,
         "to": after.number,

@@ -87,6 +87,11 @@ class Touched:
         self.lines: list[str] = []
         self.newest: dict[Place, tuple[Run, Case]] = {}
 
+    @property
+    def case(self) -> Case:
+        """The case, in the version that the newest of the new runs measured."""
+        return max(self.newest.values(), key=lambda row: row[0].environment.commit_time or 0.0)[1]
+
     def header(self, old: Mapping[str, Any]) -> dict[str, Any]:
         """The head of the case's file: its names, and by place when it was measured last and the command
         that repeats it; `old` is the head that it had."""
@@ -103,6 +108,7 @@ class Touched:
             "at": text(", ".join(f"{axis}={value}" for axis, value in case.point)),
             "point": [[text(axis), _scalar(value)] for axis, value in case.point],
             "commands": commands,
+            **({"marks": old["marks"]} if "marks" in old else {}),
         }
 
 

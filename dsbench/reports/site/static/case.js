@@ -9,6 +9,7 @@ page(async (current) => {
   if (!id) return overview(cases);
   if (!cases.some(([known]) => known === id)) throw new Error("There is no such case in this site; search another with the key /.");
   const found = { ...(await load(`case/${id}`)), moved: movesOf(id, changes) };
+  found.moved.push(...(found.marks ?? []));
   if (!current()) return;
   document.title = `${found.name.slice(0, 80)} · dsbench`;
   const series = seriesOf(found, all);

@@ -10,12 +10,13 @@ const PREFIXES = { s: SMALL, J: [[1e3, "k"], ...SMALL], B: BINARY, "B/step": BIN
 function human(value, unit) {
   if (value === null || value === undefined) return NOTHING;
   if (unit === "%") return percent(value);
-  if (unit === "1") return significant(value, 2);
+  if (unit === "1") return Math.abs(value) < 0.5 ? significant(value, 2) : threeDigits(value);
+  if (unit === "pp") return `${signedPoints(value)} pp`;
   const prefixes = PREFIXES[unit];
   if (!prefixes || !Number.isFinite(value)) return `${significant(value, 3)} ${unit}`.trimEnd();
   const size = prefixes === BINARY ? Math.abs(value) : Math.abs(Number(value.toPrecision(3)));
   const [scale, prefix] = prefixes.find(([step]) => size >= step) ?? prefixes[prefixes.length - 1];
-  if (value === 0 || (unit === "B" && scale === 1)) return `${value.toFixed(0)} ${unit}`;
+  if (value === 0 || (prefixes === BINARY && scale === 1)) return `${value.toFixed(0)} ${unit}`;
   return `${threeDigits(value / scale)} ${prefix}${unit}`;
 }
 
@@ -39,6 +40,12 @@ function shareDigits(value) {
 }
 
 const percent = (share) => (share === null || share === undefined ? NOTHING : `${shareDigits(100 * share)} %`);
+
+/* A difference of shares in percentage points. */
+function signedPoints(share) {
+  const digits = (100 * Math.abs(share)).toFixed(2);
+  return `${Number(digits) === 0 ? "" : share > 0 ? "+" : "−"}${digits}`;
+}
 
 function signed(share) {
   const digits = shareDigits(Math.abs(100 * share));

@@ -19,7 +19,7 @@ const MEANINGS = {
 
 page(async () => {
   const [changes, all] = await Promise.all([load("changes"), runs()]);
-  const rows = changes.places.flatMap((place, number) => place.events.flatMap((event) => event.rows.map((row) => ({ ...row, place: number, acknowledged: row.acknowledged ?? "" }))));
+  const rows = changes.places.flatMap((place, number) => place.events.flatMap((event) => event.rows.map((row) => ({ ...row, place: number }))));
   lead(summary(changes.places, rows), el("span", { class: "quiet" }, ` This page was built ${ago(changes.built)}.`));
   const shown = rows.filter(wanted(all));
   show("body",
@@ -137,7 +137,7 @@ function grid(rows, all) {
       el("span", { class: "interval" }, row.change && row.change[1] !== null ? [`${signed(row.change[1])} to ${signed(row.change[2])}`, whisker(row)] : ""),
       el("span", { class: "values" }, numbers),
       row.spark.length ? sparkline(row.spark, row.outcome) : el("span", {}),
-      el("span", { class: "why quiet" }, row.acknowledged ? `acknowledged: ${row.acknowledged}. ` : "", isolated(row.reason)));
+      el("span", { class: "why quiet" }, row.acknowledged ? `acknowledged: ${row.acknowledged}. ` : "", isolated(row.reason), RED.has(row.outcome) ? [" · accept it: ", el("code", {}, `dsbench ack ${row.id}`)] : null));
   }));
 }
 

@@ -1,7 +1,7 @@
 "use strict";
 /* Speed against the accuracy that a technique keeps: who is beaten by nobody on both? */
 
-const PLAIN = ["1", "%"]; // units of metrics that say how right an answer is
+const QUALITY = ["error", "sqnr", "accuracy", "retention"]; // probes that say how right an answer is
 
 page(async (current) => {
   const all = await runs();
@@ -9,7 +9,7 @@ page(async (current) => {
   const run = await wholeRun(all.newest(place.number).number);
   if (!current()) return;
   const cases = byCase(run).filter((one) => one.metrics.has(all.metric.get("latency").number));
-  const qualities = all.metrics.filter((metric) => PLAIN.includes(metric.unit) && cases.some((one) => one.metrics.has(metric.number)));
+  const qualities = all.metrics.filter((metric) => QUALITY.includes(metric.probe) && cases.some((one) => one.metrics.has(metric.number)));
   const quality = qualities.find((metric) => metric.name === state.get("metric")) ?? qualities[0];
   lead("Each mark is a technique: further left is faster, and the line joins those that no other beats on both. Hover names the configuration.");
   const machine = all.places.length > 1 ? choice("place", "machine", all.places.map((one) => [one.key, placeName(one)]), place.key) : null;
