@@ -39,7 +39,13 @@ def selecting(module: str, method: str = "METHOD", quick: bool = False) -> Candi
 def decoding(name: str, quick: bool = False) -> Candidate:
     """A sparse method over a cache."""
     name = f"{MODELS}.decode:{name}"
-    return Candidate(f"{name}.attention", f"{name}.reference", f"{name}.memory", f"{name}.work", quick=quick)
+    return Candidate(
+        f"{name}.attention",
+        reference=f"{name}.reference",
+        memory=f"{name}.memory",
+        work=f"{name}.work",
+        quick=quick,
+    )
 
 
 def over_cache(name: str, memory: str = "cache_bytes", quick: bool = False) -> Candidate:

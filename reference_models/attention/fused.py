@@ -7,6 +7,8 @@ that score alike may differ, because averages are kept in the inputs' precision 
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -23,12 +25,11 @@ MOST_BLOCKS = 2048
 
 def unusable(q: torch.Tensor, block: int, rows: int) -> str | None:
     """Why the kernels cannot do this, None when they can. Asks the device for nothing."""
-    try:
-        from triton import knobs
-    except ImportError:
-        return "Triton is not installed"
-    if q.device.type != "cuda" and not knobs.runtime.interpret:
+    # Nothing of Triton is imported where it has no kernels: that takes a second, and is not needed.
+    if q.device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         return f"there are no kernels for {q.device.type}"
+    if find_spec("triton") is None:
+        return "Triton is not installed"
     for name, size, most in (("D", q.shape[-1], WIDEST), ("block", block, 128), ("rows", rows, 128)):
         if size & (size - 1) or not SMALLEST <= size <= most:
             return f"{name}={size} is no power of two from {SMALLEST} to {most}"
