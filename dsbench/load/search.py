@@ -16,12 +16,12 @@ STEP = 1.25
 RESOLUTION = 1.07
 """Ratio of the lowest rate that is not kept to the highest that is, at which the search ends."""
 
-COUNT = 2000
+COUNT = 1000
 """Requests of a run in virtual time."""
 
 
-def highest(passes: Callable[[float], bool], start: float, tries: int = 10) -> float | None:
-    """The highest rate that was seen to pass, None when none did.
+def highest(passes: Callable[[float], bool], start: float, tries: int) -> tuple[float | None, float | None]:
+    """The highest rate that was seen to pass and the lowest above it that was not, None where there is none.
 
     It goes up from a start that passes and down from one that does not, and then halves what is between
     (on a logarithmic scale). Downwards is the safe direction: a policy that waits for a full batch fails at
@@ -47,7 +47,7 @@ def highest(passes: Callable[[float], bool], start: float, tries: int = 10) -> f
             break
         else:
             rate = math.sqrt(good * bad)
-    return good
+    return good, bad
 
 
 def capacity(costs: Calibrated, lifetime: Callable[[int], int], policy: Policy, seed: int) -> float:
@@ -67,7 +67,7 @@ def predict(
     fiftieth of it keeps to the promise."""
     most = capacity(costs, lifetime, policy(), seed)
     for power in range(60):
-        rate = most / 2.0 ** (power / 10)
+        rate: float = most * 0.5 ** (power * 0.1)
         if keeps(simulate(costs, lifetime, policy(), arrivals(kind, rate, COUNT, seed), seed), slo):
             return rate
     return None

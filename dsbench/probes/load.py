@@ -20,17 +20,20 @@ from typing import Any
 
 from dsbench.load.arrivals import arrivals
 from dsbench.load.outcome import as_sent, distribution, keeps, lateness, p99, summary
-from dsbench.load.search import highest, predict
+from dsbench.load.search import STEP, highest, predict
 from dsbench.load.serving import Engine, Policy, Served, serve
 from dsbench.load.virtual import calibrate
 from dsbench.probes.prepared import Budget, Prepared
-from dsbench.records import Measurement, Sample, Scalar, Status
+from dsbench.records import Measurement, Scalar, Status
 
 LEAST = 200
 """Requests of a run at least: with fewer than two in a hundred a 99th percentile is the longest latency."""
 
 PATIENCE = 10
 """Promises after the last arrival at which an overloaded run ends."""
+
+TRIES = 6
+"""Rates that are tried live: enough for twice and for half of what was predicted."""
 
 LATE = 0.1
 """Share of the promise by which the loop may wake up late before its latencies are called unstable."""
@@ -95,14 +98,18 @@ def measure_load(prepared: Prepared, budget: Budget) -> Measurement:
     if not found:
         reason = f"no rate was found that keeps 99 % of answers within {asked.slo * 1e3:g} ms"
         return prepared.failure("load", Status.UNSUPPORTED, reason)
-    late = max(runs.late)
-    status, reason = Status.OK, ""
+    late, reason = max(runs.late), ""
     if late > LATE * asked.slo:
-        status = Status.UNSTABLE
         reason = f"the load generator woke up {late * 1e3:.1f} ms late (99th percentile): keep the host quiet"
-    readings: dict[str, list[float | Sample]] = {name: [value] for name, value in found.items()}
-    notes = {"slo": asked.slo, "late_p99": late, **notes}
-    return prepared.measurement("load", readings, status=status, reason=reason, notes=notes)
+    elif asked.rate is None and not notes["ended"] and not budget.once:
+        reason = f"{TRIES} rates did not bracket the highest one: the machine changed meanwhile, try again"
+    return prepared.measurement(
+        "load",
+        {name: [value] for name, value in found.items()},
+        status=Status.UNSTABLE if reason else Status.OK,
+        reason=reason,
+        notes={"slo": asked.slo, "late_p99": late, **notes},
+    )
 
 
 def _at(runs: Runs, rate: float) -> tuple[dict[str, float], dict[str, Scalar]]:
@@ -122,11 +129,12 @@ def _searched(runs: Runs) -> tuple[dict[str, float], dict[str, Scalar]]:
     predicted = predict(costs, asked.engine.steps, asked.policy, asked.slo, asked.arrivals, workload.seed)
     if predicted is None:
         return {}, {}
-    start, tries = (predicted / 2, 1) if runs.budget.once else (predicted, 10)
-    rate = highest(lambda rate: keeps(runs.run(rate), asked.slo), start, tries)
-    if rate is None:
+    start, tries = (predicted / 2, 1) if runs.budget.once else (predicted, TRIES)
+    good, bad = highest(lambda rate: keeps(runs.run(rate), asked.slo), start, tries)
+    if good is None:
         return {}, {}
-    return {"rate_at_slo": rate, "rate_predicted": predicted}, {"trials": len(runs.late)}
+    ended = bad is not None and bad <= STEP * good
+    return {"rate_at_slo": good, "rate_predicted": predicted}, {"trials": len(runs.late), "ended": ended}
 
 
 def _asked(returned: Any) -> Asked:
