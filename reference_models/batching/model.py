@@ -25,12 +25,13 @@ which changes scores of about one by some 1e-6 in float32, and a tie would turn 
 
 def decoder(device: str, seed: int, width: int = 128, layers: int = 2, context: int = 256) -> Decoder:
     """A small decoder of 256 tokens with random weights, in float32."""
-    torch.manual_seed(seed)
     config = Config(256, width, 2 * width, layers, heads=4, kv_heads=2, context=context)
-    model = Decoder(config).requires_grad_(False)
-    for block in model.blk:
-        for part in (block.attn_output, block.ffn_down):
-            part.weight *= GAIN
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Decoder(config).requires_grad_(False)
+    for name, weight in model.named_parameters():
+        if name.endswith(("attn_output.weight", "ffn_down.weight")):
+            weight.mul_(GAIN)
     return model.to(device).eval()
 
 
