@@ -49,7 +49,7 @@ def _scoring(device: str, seed: int, **load: Any) -> dict[str, Any]:
     baseline="one_by_one",
     axes={
         "arrivals": Axis(full=("poisson", "bursty"), quick=("poisson",)),
-        "rate": Axis(full=(50, 100, 200, 400, 800, 1600), quick=(400,)),
+        "rate": Axis(full=(50, 100, 200, 400, 800, 1600), quick=(800,)),
     },
     probes=("load",),
 )

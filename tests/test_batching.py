@@ -172,7 +172,16 @@ def test_without_a_rate_the_highest_is_searched_for_and_batching_raises_it() -> 
 def test_a_promise_that_no_rate_keeps_is_unsupported_with_the_reason() -> None:
     found = measured(serving(slo=0.005))
     assert found.status is Status.UNSUPPORTED
-    assert found.reason == "no rate was found that keeps 99 % of answers within 5 ms"
+    assert found.reason == (
+        "no rate from 6.67 requests a second on was found at which 99 % of answers come within 5 ms"
+    )
+
+
+def test_a_rate_too_low_to_be_watched_is_not_searched_for_hours() -> None:
+    slow, began = Formula(fake.spend, fixed=1.0), FakeBackend().now()
+    found = measured(serving(engine=slow, policy=Policy, slo=2.5), budget=Budget(max_time=0.15))
+    assert found.status is Status.UNSUPPORTED
+    assert FakeBackend().now() - began < 60
 
 
 def test_an_answer_that_differs_from_the_one_alone_is_wrong() -> None:

@@ -66,8 +66,8 @@ def predict(
     """The highest rate in virtual time, from what the engine can do at most downwards; None when not even a
     fiftieth of it keeps to the promise."""
     most = capacity(costs, lifetime, policy(), seed)
-    for power in range(60):
-        rate: float = most * 0.5 ** (power * 0.1)
+    for power in range(20):
+        rate: float = most * 0.8**power
         if keeps(simulate(costs, lifetime, policy(), arrivals(kind, rate, COUNT, seed), seed), slo):
             return rate
     return None

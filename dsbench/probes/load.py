@@ -29,6 +29,9 @@ from dsbench.records import Measurement, Scalar, Status
 LEAST = 200
 """Requests of a run at least: with fewer than two in a hundred a 99th percentile is the longest latency."""
 
+LONGEST = 20
+"""Time limits of a probe that a live load of so many requests may take: rates below are not searched."""
+
 PATIENCE = 10
 """Promises after the last arrival at which an overloaded run ends."""
 
@@ -65,6 +68,15 @@ class Runs:
     budget: Budget
     late: list[float] = field(default_factory=list)
 
+    @property
+    def slowest(self) -> float:
+        """The lowest rate that is searched, in requests a second."""
+        return LEAST / (LONGEST * self.budget.max_time)
+
+    def keeps(self, rate: float) -> bool:
+        """Whether the promise is kept at a rate, live; rates that are too low to be watched do not count."""
+        return rate >= self.slowest and keeps(self.run(rate), self.asked.slo)
+
     def run(self, rate: float, clients: int | None = None) -> Served:
         """Serves a fresh load at a rate: an open loop, or a closed one of so many clients.
 
@@ -72,7 +84,7 @@ class Runs:
             WrongAnswerError: an answer differs.
         """
         asked, seed = self.asked, self.prepared.workload.seed
-        count = 20 if self.budget.once else max(LEAST, round(rate * 2 * self.budget.max_time))
+        count = 20 if self.budget.once else max(LEAST, round(rate * self.budget.max_time))
         moments = arrivals(asked.arrivals, rate, count, seed)
         until = moments[-1] + PATIENCE * asked.slo
         served = serve(asked.engine, asked.policy(), moments, self.prepared.backend, clients, until)
@@ -96,7 +108,8 @@ def measure_load(prepared: Prepared, budget: Budget) -> Measurement:
     except WrongAnswerError as error:
         return prepared.failure("load", Status.WRONG, str(error))
     if not found:
-        reason = f"no rate was found that keeps 99 % of answers within {asked.slo * 1e3:g} ms"
+        kept = f"99 % of answers come within {asked.slo * 1e3:g} ms"
+        reason = f"no rate from {runs.slowest:.3g} requests a second on was found at which {kept}"
         return prepared.failure("load", Status.UNSUPPORTED, reason)
     late, reason = max(runs.late), ""
     if late > LATE * asked.slo:
@@ -124,13 +137,13 @@ def _at(runs: Runs, rate: float) -> tuple[dict[str, float], dict[str, Scalar]]:
 def _searched(runs: Runs) -> tuple[dict[str, float], dict[str, Scalar]]:
     """The highest rate, live, from what virtual time predicts for this process; empty where there is none."""
     asked, workload = runs.asked, runs.prepared.workload
-    limit = 0.0 if runs.budget.once else 2 * runs.budget.max_time
+    limit = 0.0 if runs.budget.once else runs.budget.max_time
     costs = calibrate(asked.engine, workload.backend, asked.largest, limit)
     predicted = predict(costs, asked.engine.steps, asked.policy, asked.slo, asked.arrivals, workload.seed)
-    if predicted is None:
+    if predicted is None or predicted < runs.slowest:
         return {}, {}
-    start, tries = (predicted / 2, 1) if runs.budget.once else (predicted, TRIES)
-    good, bad = highest(lambda rate: keeps(runs.run(rate), asked.slo), start, tries)
+    start, tries = (max(predicted / 2, runs.slowest), 1) if runs.budget.once else (predicted, TRIES)
+    good, bad = highest(runs.keeps, start, tries)
     if good is None:
         return {}, {}
     ended = bad is not None and bad <= STEP * good

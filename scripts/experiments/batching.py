@@ -35,7 +35,7 @@ def against(
     workload = Workload(declared, case, backend, seed)
     prepared = Prepared(case, workload, 0, declared.candidates[case.candidate].function)
     asked = Asked(**prepared.call())
-    runs = Runs(prepared, asked, Budget(max_time=seconds / 2))
+    runs = Runs(prepared, asked, Budget(max_time=seconds))
     costs = calibrate(asked.engine, backend, asked.largest, limit=seconds)
     lives, policy = asked.engine.steps, asked.policy
     rate = predict(costs, lives, policy, asked.slo, asked.arrivals, seed)

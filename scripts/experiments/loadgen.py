@@ -126,7 +126,7 @@ def main() -> None:
             workload = Workload(declared, case, backend, turn)
             prepared = Prepared(case, workload, 0, declared.candidates[case.candidate].function)
             asked = Asked(**prepared.call())
-            runs = Runs(prepared, asked, Budget(max_time=options.seconds / 2))
+            runs = Runs(prepared, asked, Budget(max_time=options.seconds))
             most = offline(asked, asked.policy(), 200, backend)  # warms up, and says how many fill the time
             count = max(200, round(most * options.seconds))
             ours = offline(asked, asked.policy(), count, backend)
