@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dsbench.items import accuracy, accuracy_difference
+from dsbench.load.outcome import LOAD
 from dsbench.records import Measurement, Sample
 from dsbench.retained import RETENTION
 from dsbench.stats.intervals import Estimate, of_rounds
@@ -351,6 +352,19 @@ METRICS: dict[str, Metric] = {
             "device is the host",
         ),
         *(Metric(probe="retention", **row) for row in RETENTION),
+        *(
+            Metric(
+                name,
+                unit=unit,
+                direction=direction,
+                probe="load",
+                reading=name,
+                formula=_typical,
+                meaning=meaning,
+                primary=primary,
+            )
+            for name, (unit, direction, meaning, primary) in LOAD.items()
+        ),
         Metric(
             "ratio_to_reference",
             unit="1",

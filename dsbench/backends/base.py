@@ -23,6 +23,10 @@ Allocations = Callable[[Callable[[], Any], int], dict[str, float]]
 """Takes a step and how often to take it; gives bytes a step that stay, by the line that asked for them."""
 
 
+AWAKE = 1e-3
+"""Seconds before the end of a wait in which the host does not sleep any more."""
+
+
 class UnsupportedError(Exception):
     """The device, or this installation, cannot do what was asked; the message says why."""
 
@@ -74,6 +78,13 @@ class Backend(ABC):
     def now(self) -> float:
         """Seconds on the clock that budgets are kept by; the host's, unless the device is simulated."""
         return time.perf_counter()
+
+    def wait(self, moment: float) -> None:
+        """Lets the host sleep until `now` gives this moment, the last of it awake, because a sleep may end
+        late; returns at once when it has passed."""
+        while (left := moment - self.now()) > 0:
+            if left > AWAKE:
+                time.sleep(left - AWAKE)
 
     @abstractmethod
     def time(

@@ -135,6 +135,9 @@ class FakeBackend(Backend):
     def now(self) -> float:
         return _STATE.ticks / TICKS
 
+    def wait(self, moment: float) -> None:
+        _STATE.ticks = max(_STATE.ticks, round(moment * TICKS))
+
     def time(
         self, call: Callable[[], Any], samples: int, calls: int = 1, cold: bool = False, lead: float = 0.0
     ) -> list[float]:

@@ -9,6 +9,7 @@ from dsbench.probes.energy import measure_energy
 from dsbench.probes.error import measure_error
 from dsbench.probes.latency import Latency
 from dsbench.probes.leak import measure_leak
+from dsbench.probes.load import measure_load
 from dsbench.probes.memory import measure_memory
 from dsbench.probes.prepared import Budget, Prepared, Workload
 from dsbench.probes.profile import measure_profile
@@ -22,6 +23,7 @@ RUN: dict[str, Callable[[Prepared, Budget], Measurement]] = {
     "error": measure_error,
     "energy": measure_energy,
     "leak": measure_leak,
+    "load": measure_load,
     "utilisation": measure_utilisation,
     "memory": measure_memory,
     "sqnr": measure_sqnr,

@@ -112,7 +112,7 @@ class Benchmark:
         """The probes to run, in the order they run: those it declares, or the `wanted` ones that it has
         what they need for."""
         names = set(wanted or self.probes) - ({"error", "sqnr"} if self.oracle is None else set())
-        names -= {"accuracy", "retention"} - set(self.probes)  # their candidates are written for them
+        names -= {"accuracy", "load", "retention"} - set(self.probes)  # their candidates are written for them
         return tuple(name for name in PROBES if name in names)
 
     def work_of(self, case: Case) -> Work:

@@ -150,7 +150,7 @@ class Decoder(nn.Module):
             raise ValueError(f"{len(each)} attentions for {self.config.layers} layers: give one each")
         start = 0 if cache is None else cache.length
         x: Tensor = self.token_embd(tokens)
-        rotation = self._rotation(start, start + tokens.shape[1], x)
+        rotation = self.rotation(torch.arange(start, start + tokens.shape[1], device=x.device), x)
         for block, attend in zip(self.blk, each, strict=True):
             x = block(x, rotation, attend, cache)
         if cache is not None:
@@ -162,10 +162,11 @@ class Decoder(nn.Module):
         """Scores of all tokens, of shape (..., vocabulary), in the weights' precision."""
         return linear(hidden, self.token_embd.weight)
 
-    def _rotation(self, start: int, stop: int, like: Tensor) -> Tensor:
+    def rotation(self, positions: Tensor, like: Tensor) -> Tensor:
+        """Cosines and sines of positions (N,), of shape (2, N, D/2), on the device of `like`."""
         pairs = torch.arange(0, self.config.head, 2, device=like.device, dtype=torch.float32)
         rates = self.config.rope_base ** (-pairs / self.config.head)
-        angles = torch.arange(start, stop, device=like.device, dtype=torch.float32)[:, None] * rates
+        angles = positions.float()[:, None] * rates
         return torch.stack([angles.cos(), angles.sin()])
 
 
