@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
+
 from dsbench.history.reading import Number, Numbers, Row
 from dsbench.records import Case
 from dsbench.reports.plain import clean, shorten
@@ -72,7 +74,7 @@ def _number(metric: Number, index: Mapping[str, int]) -> str:
 
 def point_of(line: str) -> Point:
     """Reads `line_of` back."""
-    run, version, flat, ended = json.loads(f"[{line[2 : line.rindex(')')]}]")
+    run, version, flat, ended = orjson.loads(f"[{line[2 : line.rindex(')')]}]")
     metrics = {flat[at]: (flat[at + 1], flat[at + 2], flat[at + 3]) for at in range(0, len(flat), 4)}
     return Point(run, version, metrics, ended)
 
