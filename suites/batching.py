@@ -72,9 +72,9 @@ def serving(arrivals: str, device: str, seed: int) -> dict[str, Any]:
 @benchmark(
     candidates={
         "one_by_one": _by("Policy", size=1, quick=False),
-        "greedy": _by("Policy", size=SLOTS),
+        "greedy": _by("Policy", size=SLOTS, quick=False),
         "static_8": _by("Static", size=8, quick=False),
-        "continuous": _by("Continuous", size=SLOTS),
+        "continuous": _by("Continuous", size=SLOTS, quick=False),
     },
     baseline="greedy",
     axes={"arrivals": Axis(full=("poisson", "bursty"), quick=("poisson",))},

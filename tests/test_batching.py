@@ -17,7 +17,7 @@ from dsbench.load.serving import serve
 from dsbench.load.virtual import VirtualClock
 from dsbench.metrics import evaluate
 from dsbench.probes import RUN, Budget, Prepared, Workload
-from dsbench.records import Measurement, Status
+from dsbench.records import Case, Measurement, Status
 from dsbench.registry import Benchmark, benchmark, builtin_suites, load
 from reference_models.batching.decoding import Decoding
 from reference_models.batching.model import GAP, Pool, decoder, greedy, pool, prompts
@@ -213,14 +213,22 @@ def test_a_candidate_that_answers_with_something_else_is_told_what_is_wanted(ans
         measured(answer)
 
 
-def quick() -> list[tuple[Benchmark, Any]]:
+def declared() -> list[tuple[Benchmark, Case]]:
+    """A few cases of each benchmark."""
     suite = load(builtin_suites() / "batching.py")
-    return [(one, case) for one in suite.benchmarks.values() for case in one.cases("cpu", quick=True)]
+    return [
+        (one, case)
+        for one in suite.benchmarks.values()
+        for case in one.cases("cpu", quick=False)
+        if case.candidate in ("greedy", "adaptive", "continuous")
+        and case.at["arrivals"] == "poisson"
+        and case.at.get("rate") in (None, 800)
+    ]
 
 
-@pytest.mark.parametrize(("declared", "case"), quick(), ids=lambda one: getattr(one, "candidate", ""))
-def test_the_suite_serves_the_real_model_with_right_answers(declared: Benchmark, case: Any) -> None:
-    workload = Workload(declared, case, BACKENDS["cpu"](), seed=0)
-    function = declared.candidates[case.candidate].function
+@pytest.mark.parametrize(("one", "case"), declared(), ids=lambda one: getattr(one, "candidate", one.name))
+def test_the_suite_serves_the_real_model_with_right_answers(one: Benchmark, case: Case) -> None:
+    workload = Workload(one, case, BACKENDS["cpu"](), seed=0)
+    function = one.candidates[case.candidate].function
     found = RUN["load"](Prepared(case, workload, 0, function), Budget(once=True))
     assert found.status.has_numbers, found.reason

@@ -114,7 +114,7 @@ def measure_load(prepared: Prepared, budget: Budget) -> Measurement:
     late, reason = max(runs.late), ""
     if late > LATE * asked.slo:
         reason = f"the load generator woke up {late * 1e3:.1f} ms late (99th percentile): keep the host quiet"
-    elif asked.rate is None and not notes["ended"] and not budget.once:
+    elif asked.rate is None and not notes["ended"]:
         reason = f"{TRIES} rates did not bracket the highest one: the machine changed meanwhile, try again"
     return prepared.measurement(
         "load",
@@ -140,10 +140,13 @@ def _searched(runs: Runs) -> tuple[dict[str, float], dict[str, Scalar]]:
     limit = 0.0 if runs.budget.once else runs.budget.max_time
     costs = calibrate(asked.engine, workload.backend, asked.largest, limit)
     predicted = predict(costs, asked.engine.steps, asked.policy, asked.slo, asked.arrivals, workload.seed)
+    if runs.budget.once:  # whether it works, not how fast
+        rate = (predicted or 1 / asked.slo) / 2
+        runs.run(rate)
+        return {"rate_at_slo": rate}, {"trials": 1, "ended": True}
     if predicted is None or predicted < runs.slowest:
         return {}, {}
-    start, tries = (max(predicted / 2, runs.slowest), 1) if runs.budget.once else (predicted, TRIES)
-    good, bad = highest(runs.keeps, start, tries)
+    good, bad = highest(runs.keeps, predicted, TRIES)
     if good is None:
         return {}, {}
     ended = bad is not None and bad <= STEP * good
