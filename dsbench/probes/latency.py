@@ -75,6 +75,9 @@ class Track:
 
     def judge(self, budget: Budget) -> None:
         """Decides whether the readings suffice, and says why in `stop`."""
+        if self.fewest == 1 and self.samples:
+            self.stop = "one reading: more would cost more than the rest of the case"
+            return
         noise, enough = self.noise, self.counted >= MOST
         if noise is not None and noise <= budget.max_noise and (enough or self.spent >= budget.min_time):
             self.stop = f"{self._width} within ±{budget.max_noise:.2%}"
