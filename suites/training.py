@@ -8,6 +8,7 @@ from dsbench.registry import Axis, Candidate, benchmark
 
 ACCUMULATION = "reference_models.training.accumulation"
 CHECKPOINTING = "reference_models.training.checkpointing"
+MIXED = "reference_models.training.mixed"
 
 
 @benchmark(
@@ -43,3 +44,24 @@ def checkpointing(layers: int, device: str, seed: int) -> dict[str, Any]:
     from reference_models.training.model import inputs
 
     return {**inputs(8, 64, device, seed, width=128, layers=layers), "seed": seed}
+
+
+@benchmark(
+    candidates={
+        "float32": f"{ACCUMULATION}:whole",
+        "bfloat16": f"{MIXED}:bfloat16",
+        "float16": f"{MIXED}:float16",
+        "float16_unscaled": f"{MIXED}:unscaled",
+    },
+    baseline="float32",
+    oracle=f"{ACCUMULATION}:oracle",
+    axes={"width": Axis(full=(64, 256, 1024), quick=(64,), limits={"cpu": (64, 256)})},
+    probes=("latency", "error", "memory"),
+    # 8 bits of a number are kept in each of some ten products.
+    tolerance=2e-2,
+)
+def mixed_precision(width: int, device: str, seed: int) -> dict[str, Any]:
+    """The gradient of 32 texts of up to 64 tokens with its products in a short format."""
+    from reference_models.training.model import inputs
+
+    return inputs(B=32, N=64, device=device, seed=seed, width=width, layers=4)

@@ -113,6 +113,25 @@ def test_attention_over_selected_keys_sees_those_and_no_later_ones(
     assert sparse.kept == pytest.approx(kept / visible)
 
 
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("queries", [1, 70])
+def test_what_is_left_out_can_be_read_by_its_averages(causal: bool, queries: int) -> None:
+    draw = torch.Generator().manual_seed(3)
+    q = torch.randn(1, 4, queries, 8, generator=draw)
+    k, v = torch.randn(2, 1, 2, 70, 8, generator=draw)
+    exact = Sparse(None)(q, k, v, causal)
+    forgotten = Sparse(by_blocks)(q, k, v, causal)
+    # Averages of one key are the keys themselves; those of two are near.
+    assert torch.allclose(Sparse(by_blocks, 1)(q, k, v, causal), exact, atol=1e-5)
+    by_two = Sparse(by_blocks, 2)
+    assert (by_two(q, k, v, causal) - exact).norm() < 0.7 * (forgotten - exact).norm()
+    assert 0.5 < by_two.kept < 0.75
+    # Keys and values that are alike within a part lose nothing.
+    alike = [x[:, :, :8].repeat_interleave(8, 2) for x in (k, v)]
+    wanted = Sparse(None)(q[:, :, :64], *alike, causal)
+    assert torch.allclose(Sparse(by_blocks, 8)(q[:, :, :64], *alike, causal), wanted, atol=1e-5)
+
+
 def test_gradients_pass_attention_over_selected_keys() -> None:
     q, k, v = (torch.randn(1, 2, 12, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
     assert torch.autograd.gradcheck(lambda *qkv: Sparse(by_blocks)(*qkv, True), (q, k, v))

@@ -14,7 +14,7 @@ from dsbench.backends import BACKENDS
 from dsbench.probes import Prepared, Workload
 from dsbench.probes.prepared import BEFORE
 from dsbench.registry import builtin_suites, load, resolve
-from reference_models.training import accumulation, checkpointing
+from reference_models.training import accumulation, checkpointing, mixed
 from reference_models.training.distributed import accumulated
 from reference_models.training.model import PADDING, inputs, tokens
 
@@ -111,6 +111,24 @@ def test_random_numbers_afterwards_are_those_that_would_have_come(given: dict[st
     before = torch.default_generator.get_state()
     checkpointing.checkpointed(**given, seed=3)
     assert torch.equal(torch.default_generator.get_state(), before)
+
+
+@pytest.mark.parametrize(("arm", "most"), [(mixed.bfloat16, 1e-2), (mixed.float16, 2e-3)])
+def test_a_short_format_changes_the_gradient_by_its_rounding_and_keeps_less(
+    given: dict[str, Any], arm: Any, most: float
+) -> None:
+    exact = accumulation.oracle(**given)
+    found = arm(**given)
+    assert all(part.dtype == torch.float32 for part in found.values())
+    assert 1e-5 < distance(found, exact) < most
+    whole = checkpointing.held(lambda: accumulation.whole(**given), given["parameters"])
+    assert checkpointing.held(lambda: arm(**given), given["parameters"]) < 0.8 * whole
+
+
+def test_float16_without_a_scale_loses_small_gradients(given: dict[str, Any]) -> None:
+    faint = {**given, "x": given["x"] * 1e-3}
+    exact = accumulation.oracle(**faint)
+    assert distance(mixed.unscaled(**faint), exact) > 3 * distance(mixed.float16(**faint), exact)
 
 
 def test_every_candidate_of_the_suite_is_right_by_its_own_reference() -> None:

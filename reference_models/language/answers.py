@@ -19,6 +19,7 @@ def answers(
     prompts: Sequence[Prompt] = (),
     *,
     select: Select | None = None,
+    rest: int | None = None,
     dense_layers: int = 0,
     **options: Any,
 ) -> Mapping[str, Any]:
@@ -28,6 +29,7 @@ def answers(
         documents: texts in tokens, all of the same length.
         prompts: with a number hidden in them.
         select: chooses the keys; all of them when it is None.
+        rest: see `Sparse`.
         dense_layers: so many layers, from the first, keep all keys.
         options: given to `select`.
 
@@ -36,7 +38,7 @@ def answers(
         positions); ``retrieved``, whether a digit of the hidden number was held the most likely, of
         (prompts, digits), where there are prompts; ``keys``, the share of keys kept over all layers.
     """
-    everything, sparse = Sparse(None), Sparse(select, **options)
+    everything, sparse = Sparse(None), Sparse(select, rest, **options)
     attention = [everything] * dense_layers + [sparse] * (model.config.layers - dense_layers)
     read_all = [read(model, document, attention) for document in documents]
     found: dict[str, Any] = {

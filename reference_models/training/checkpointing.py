@@ -7,7 +7,7 @@ gradients are then the same to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,19 +43,28 @@ def remembering(made: Block) -> Block:
 
 def kept(parameters: Parameters, x: Tensor, targets: Tensor, seed: int, wrap: Wrap) -> int:
     """Bytes that the forward pass keeps for the backward one, parameters left out, each memory once."""
-    leaves, seen = tracked(parameters), dict[int, int]()
-    own = {tensor.untyped_storage().data_ptr() for tensor in leaves.values()}
+    leaves = tracked(parameters)
+
+    def forward() -> None:
+        with seeded(x, seed):
+            loss_sum(leaves, x, targets, DROP, wrap)
+
+    return held(forward, leaves)
+
+
+def held(call: Callable[[], Any], parameters: Parameters) -> int:
+    """Bytes that a call saves for backward passes, parameters left out, each memory once."""
+    seen = dict[int, Tensor]()
+    own = {tensor.untyped_storage().data_ptr() for tensor in parameters.values()}
 
     def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            seen[storage.data_ptr()] = storage.nbytes()
+        # Kept, so that no later tensor gets the same memory.
+        seen[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
-    with seeded(x, seed), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss = loss_sum(leaves, x, targets, DROP, wrap)
-        del loss
-    return sum(seen.values())
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        call()
+    return sum(tensor.untyped_storage().nbytes() for at, tensor in seen.items() if at not in own)
 
 
 def _again(made: Block, remember: bool) -> Block:
