@@ -122,7 +122,11 @@ class TorchBackend(Backend):
             self._flushed = self.torch.ones(
                 self.flush_bytes // 4, dtype=self.torch.float32, device=self.device
             )
-        self._flushed.sum()
+        self._read(self._flushed)
+
+    def _read(self, array: Any) -> None:
+        """Brings a whole array into the cache."""
+        array.sum()
 
     def allocations(self) -> dict[str, Allocations]:
         return {"tensors": partial(tensor_lines, self.torch), **super().allocations()}
