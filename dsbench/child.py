@@ -54,6 +54,7 @@ class Child:
         os.close(writing)
         self._tail = b""
         self._partial = b""
+        self._closed = False
         self.tell(job)
 
     def tell(self, message: Mapping[str, Any]) -> None:
@@ -131,7 +132,10 @@ class Child:
         return ChildError(Status.CRASHED, f"the worker left with exit code {code}: {last}", self.tail)
 
     def close(self) -> None:
-        """Ends the worker and everything in its process group."""
+        """Ends the worker and everything in its process group; once it has, does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         if self.process.poll() is None:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -72,10 +72,10 @@ def measure(job: Job, send: Send) -> None:
     """Measures every case of a job. Messages: ``{"type": "start", "case": name}`` before each case and
     ``{"type": "turn", ...}`` before each of its turns, then a measurement a probe, before which
     ``{"type": "watch", "pid", "identity"}`` asks the parent to look at the device meanwhile."""
+    backend = BACKENDS[job.backend](job.index)
     suite = load(job.suite)
     if suite.error:
         raise RuntimeError(f"suite {suite.name}: {suite.error}")
-    backend = BACKENDS[job.backend](job.index)
     order = random.Random(job.seed * 1_000_003 + job.round)
     for (name, _), group in groupby(job.cases, key=lambda case: (case.benchmark, case.point)):
         cases = list(group)

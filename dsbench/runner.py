@@ -10,22 +10,11 @@ from typing import Any
 from dsbench.ceilings import Ceilings
 from dsbench.child import Child, ChildError
 from dsbench.probes.prepared import Budget
-from dsbench.records import Case, Environment, Measurement, Status
+from dsbench.records import Case, Measurement, Status
 from dsbench.registry import Suite
 from dsbench.round import Job
 from dsbench.runs import RunFile
 from dsbench.watch import PROBE, Watch
-
-DESCRIBE_TIMEOUT = 120.0
-"""Seconds a worker may take to import torch and look for devices."""
-
-
-CEILINGS_TIMEOUT = 300.0
-"""Seconds that all ceilings of a device may take."""
-
-
-class UnavailableError(Exception):
-    """The backend asked for is not here; the message says what was looked for and what was found."""
 
 
 @dataclass(frozen=True)
@@ -79,79 +68,6 @@ class Progress:
     measurements: tuple[Measurement, ...] = ()
 
 
-def look_for(
-    backend: str,
-    index: int = 0,
-    machine: str = "",
-    results: str = "results",
-    affinity: tuple[int, ...] = (),
-) -> tuple[dict[str, Any], Environment | None]:
-    """Asks a worker which devices are here.
-
-    Args:
-        backend: a backend's name, ``auto`` or ``all``.
-        index: which device of the backend to describe.
-        affinity: the cores that workers are kept on, all of them when empty.
-
-    Returns:
-        What was found a backend (``{"devices": [...], "reason": ...}``, and ``"advice"`` of the one that
-        would be measured), in the order looked for, and the environment of that device, None when it is
-        not there.
-
-    Raises:
-        UnavailableError: the worker itself could not run, for lack of torch say.
-    """
-    found: dict[str, Any] = {}
-    environment = None
-    job = {
-        "type": "describe",
-        "backend": backend,
-        "index": index,
-        "machine": machine,
-        "results": results,
-        "affinity": affinity,
-    }
-    try:
-        with Child(job) as child:
-            for message in child.messages(DESCRIBE_TIMEOUT):
-                if message["type"] == "availability":
-                    found[message["backend"]] = message
-                else:
-                    environment = Environment.from_json(message["environment"])
-                    found[environment.device.backend]["advice"] = message["advice"]
-    except ChildError as error:
-        raise UnavailableError(f"looking for devices failed: {error.reason}") from None
-    return found, environment
-
-
-def find_ceilings(backend: str, index: int) -> dict[str, float | str]:
-    """What a device can do at best, measured in a worker: FLOP/s by precision and bytes a second for
-    ``copy``, or the reason in place of a rate that could not be measured.
-
-    Raises:
-        UnavailableError: the worker died; the message says of what.
-    """
-    found: dict[str, float | str] = {}
-    try:
-        with Child({"type": "ceilings", "backend": backend, "index": index, "affinity": ()}) as child:
-            for message in child.messages(CEILINGS_TIMEOUT):
-                found[message["name"]] = message["rate"] if "rate" in message else message["reason"]
-    except ChildError as error:
-        raise UnavailableError(f"measuring the ceilings failed: {error.reason}") from None
-    return found
-
-
-def unavailable(backend: str, index: int, found: Mapping[str, Any]) -> UnavailableError:
-    """Says what was looked for and found when `look_for` brought no environment."""
-    here = {name: answer["devices"] for name, answer in found.items() if answer["devices"]}
-    if here:
-        name, devices = next(iter(here.items()))
-        listed = ", ".join(f"{name}:{number} {device}" for number, device in enumerate(devices))
-        return UnavailableError(f"there is no device {name}:{index}; there is {listed}")
-    reasons = "; ".join(f"{name}: {answer['reason']}" for name, answer in found.items())
-    return UnavailableError(f"backend {backend} is not available here. {reasons}")
-
-
 @dataclass(frozen=True)
 class Group:
     """The cases of one suite, measured in one child process a round: importing torch costs more than
@@ -179,6 +95,7 @@ def execute(
     file: RunFile,
     finished: Iterable[Measurement] = (),
     report: Callable[[Progress], None] = lambda _: None,
+    waiting: Child | None = None,
 ) -> None:
     """Measures every group in every round, writing each case to the file as soon as it is done.
 
@@ -187,6 +104,7 @@ def execute(
 
     Args:
         finished: what an earlier, interrupted invocation of the same run measured already.
+        waiting: a worker that has only looked for the device; it gets the first job.
 
     Raises:
         RunError: nothing can be written any more.
@@ -197,12 +115,13 @@ def execute(
     for case, measurements in _by_case(finished).items():
         done |= {(s.round, case) for m in measurements for samples in m.readings.values() for s in samples}
         given_up |= {case} if _hopeless(measurements) else set()
+    spare = [waiting] if waiting else []
     for number in range(settings.rounds):
         for group in groups:
             left = [
                 case for case in group.cases_of(number) if (number, case) not in done and case not in given_up
             ]
-            for case, measurements in _measure(group, left, number, settings):
+            for case, measurements in _measure(group, left, number, settings, spare):
                 if measurements:
                     file.append(*(m.to_json() for m in measurements))
                     done.add((number, case))
@@ -223,8 +142,16 @@ def _hopeless(measurements: Iterable[Measurement]) -> bool:
     return any(m.status.failed for m in measurements) or not any(m.status.has_numbers for m in measurements)
 
 
+def _worker(job: Job, spare: list[Child]) -> Child:
+    """Gives a job to a worker that waits for one, or starts one with it."""
+    if spare and (child := spare.pop()).process.poll() is None:
+        child.tell(job.to_json())
+        return child
+    return Child(job.to_json())
+
+
 def _measure(
-    group: Group, cases: list[Case], number: int, settings: Settings
+    group: Group, cases: list[Case], number: int, settings: Settings, spare: list[Child]
 ) -> Iterator[tuple[Case, tuple[Measurement, ...]]]:
     """Measures cases in one child; when it dies, goes on with the rest in another one. Yields each case
     with nothing when it begins, and with a measurement a probe when it is done."""
@@ -247,7 +174,7 @@ def _measure(
         current: Case | None = None
         arrived: dict[str, list[Measurement]] = {}
         try:
-            with Child(job.to_json()) as child, Watch(settings.backend) as watch:
+            with _worker(job, spare) as child, Watch(settings.backend) as watch:
                 for message in child.messages(settings.timeout):
                     try:
                         if message["type"] in ("start", "turn"):

@@ -68,8 +68,11 @@ def main() -> None:
 
     def send(row: Mapping[str, Any]) -> None:
         line = (dump(row) + "\n").encode()
-        while line:
-            line = line[os.write(messages, line) :]
+        try:
+            while line:
+                line = line[os.write(messages, line) :]
+        except BrokenPipeError:  # the parent has died, and this thread saw it before the one that listens
+            os.killpg(0, signal.SIGKILL)
 
     commands = listen()
     job = commands()
@@ -77,7 +80,9 @@ def main() -> None:
         os.sched_setaffinity(0, job["affinity"])  # before torch counts the cores
     if job["type"] == "describe":
         describe(job, send)
-    elif job["type"] == "ceilings":
+        send({"type": "done"})
+        job = commands()  # the first that is measured, if anything is: else stdin closes
+    if job["type"] == "ceilings":
         measure_ceilings(BACKENDS[job["backend"]](job["index"]), send)
     elif job["type"] == "turns":
         take_turns(Job.from_json(job), commands, send)

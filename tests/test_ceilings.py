@@ -16,10 +16,10 @@ from make_runs import an_environment
 from dsbench.backends.fake import FakeBackend
 from dsbench.ceilings import Ceilings, path_of, read, write
 from dsbench.cli import exits
+from dsbench.looking import find_ceilings
 from dsbench.metrics import METRICS
 from dsbench.probes.ceilings import measure_ceilings
 from dsbench.records import Case, Measurement, Sample, Status, Work
-from dsbench.runner import find_ceilings
 
 Dsbench = Callable[..., Result]
 HERE = an_environment()

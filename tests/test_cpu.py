@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
@@ -19,6 +20,11 @@ def test_prepare_pins_the_number_of_threads_that_is_recorded() -> None:
     torch.set_num_threads(backend.threads + 1)
     backend.prepare(seed=1)
     assert str(torch.get_num_threads()) == backend.describe().versions["threads"]
+
+
+def test_the_collector_runs_again_once_torch_was_imported() -> None:
+    CpuBackend()
+    assert gc.isenabled()
 
 
 def test_flush_reads_at_least_twice_the_cache() -> None:

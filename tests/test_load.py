@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
-from statistics import fmean, pvariance
+from statistics import fmean, median, pvariance
 
 import pytest
 from load_rigs import Virtual
@@ -12,7 +13,7 @@ from load_rigs import Virtual
 from dsbench.load.arrivals import arrivals
 from dsbench.load.outcome import as_sent, distribution, keeps, latencies, p99, summary
 from dsbench.load.search import RESOLUTION, highest, predict
-from dsbench.load.virtual import calibrate, simulate
+from dsbench.load.virtual import LEVELS, PAUSES, calibrate, simulate
 from reference_models.batching.policies import Adaptive, Continuous, Policy, Static, Window
 
 
@@ -161,6 +162,28 @@ def test_a_calibrated_simulation_repeats_what_the_engine_did(policy: Policy) -> 
         assert p99(latencies(simulated)) >= p99(latencies(real))
     else:
         assert simulated.finished == pytest.approx(real.finished)
+
+
+def test_a_model_that_cools_down_while_it_waits_is_as_slow_in_virtual_time_as_it_was() -> None:
+    rig = Virtual(fixed=0.004)
+    ended = 0.0
+
+    def cooling(seconds: float) -> None:
+        nonlocal ended
+        pause = rig.clock.time - ended
+        rig.clock.time += seconds + 0.003 * min(pause, 0.064) / 0.064
+        ended = rig.clock.time
+
+    rig.engine.spend = cooling
+    costs = calibrate(rig.engine, rig.clock, largest=8, limit=1.0)
+    moments = arrivals("poisson", 30.0, 400, seed=2)
+    real = latencies(rig.serve(Policy(), moments))
+    found = latencies(simulate(costs, lambda _: 1, Policy(), moments, seed=0))
+    hot = latencies(
+        simulate(replace(costs, after=[[0.0] * len(PAUSES)] * LEVELS), lambda _: 1, Policy(), moments, seed=0)
+    )
+    assert median(found) == pytest.approx(median(real), rel=0.05)
+    assert median(hot) < 0.85 * median(real)
 
 
 def test_virtual_time_is_the_same_for_the_same_seed() -> None:

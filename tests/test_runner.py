@@ -13,12 +13,13 @@ from make_runs import example
 
 from dsbench import runs
 from dsbench.child import Child, ChildError
+from dsbench.looking import UnavailableError, begin, look_for, unavailable
 from dsbench.metrics import evaluate
 from dsbench.probes import Budget
 from dsbench.records import Measurement, Run, Status
 from dsbench.registry import cases as cases_of
 from dsbench.registry import discover, select
-from dsbench.runner import Progress, Settings, UnavailableError, execute, look_for, plan, unavailable
+from dsbench.runner import Progress, Settings, execute, plan
 from dsbench.runs import RunFile
 
 
@@ -41,6 +42,7 @@ def measure(
     chosen: Settings,
     filters: tuple[str, ...] = (),
     report: Callable[[Progress], None] = print,
+    waiting: Child | None = None,
 ) -> list[Measurement]:
     """Runs a suite of the tests and gives what came, rounds apart."""
     suites = discover(SUITES / suite)
@@ -52,7 +54,7 @@ def measure(
         report(progress)
 
     with RunFile(path / "run.jsonl") as file:
-        execute(groups, chosen, file, report=keep)
+        execute(groups, chosen, file, report=keep, waiting=waiting)
     return found
 
 
@@ -212,6 +214,24 @@ def test_looking_for_the_simulated_device_finds_its_environment() -> None:
     assert list(found) == ["fake"]
     assert environment is not None
     assert environment.device.backend == "fake"
+
+
+def test_the_worker_that_looked_for_the_device_is_given_the_first_job_and_ends_with_it(
+    tmp_path: Path,
+) -> None:
+    *_, child = begin("fake")
+    assert child.process.poll() is None
+    found = measure("steady", tmp_path, settings(rounds=2), waiting=child)
+    assert child.process.poll() is not None
+    taken = [sample.round for m in found if m.probe == "latency" for sample in m.readings["latency"]]
+    assert set(taken) == {0, 1}
+
+
+def test_a_waiting_worker_that_has_died_costs_no_case(tmp_path: Path) -> None:
+    *_, child = begin("fake")
+    child.close()
+    found = measure("steady", tmp_path, settings(), waiting=child)
+    assert {m.status for m in found} == {Status.OK}
 
 
 def test_looking_for_a_second_device_says_how_many_there_are() -> None:

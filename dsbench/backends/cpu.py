@@ -17,6 +17,9 @@ from dsbench.backends.rapl import Rapl
 from dsbench.backends.torch_backend import MIB, find_devices
 from dsbench.records import Device
 
+LINE = 64
+"""Bytes of a line of the cache: no processor that torch runs on has smaller ones at its last level."""
+
 
 class CpuBackend(HostClockBackend):
     """The cores this process may run on, one thread each unless ``OMP_NUM_THREADS`` says otherwise."""
@@ -79,6 +82,11 @@ class CpuBackend(HostClockBackend):
         """Twice the last-level cache, and at least 64 MiB, for systems that do not say how large it is
         or, like macOS, leave out the one that processor and graphics share."""
         return max(2 * (host.last_level_cache() or 0), 64 * MIB)
+
+    def _read(self, array: Any) -> None:
+        """Reads one number of each line, which brings the whole line in: what comes next is as cold as after
+        adding all of them up, for a sixth less of the processor's time."""
+        array[:: LINE // array.itemsize].sum()
 
     def peak_memory(self, call: Callable[[], Any]) -> int:
         """The growth of the resident set, which counts whole pages and everything the process does."""

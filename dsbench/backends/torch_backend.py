@@ -35,11 +35,25 @@ NO_KERNEL = re.compile(r"No available kernel|No viable backend for scaled_dot_pr
 """What ``scaled_dot_product_attention`` says when the kernels it was limited to cannot do these inputs."""
 
 
+def import_torch() -> Any:
+    """The module. What importing it makes is there to stay, and the collector would look through it again and
+    again: that takes a fifth as long as the import itself.
+
+    Raises:
+        Exception: whatever torch raises that cannot be imported.
+    """
+    gc.disable()
+    try:
+        return import_module("torch")
+    finally:
+        gc.enable()
+
+
 def find_devices(backend: str, torch: Any, find: Callable[[Any], Sequence[str]]) -> Availability:
     """The devices that `find` names; whatever it raises becomes the reason why there are none."""
     try:
         if torch is None:
-            torch = import_module("torch")
+            torch = import_torch()
     except Exception as error:
         return Availability(backend, reason=f"torch cannot be imported: {error}")
     try:
@@ -60,7 +74,7 @@ class TorchBackend(Backend):
 
     def __init__(self, index: int = 0, torch: Any = None) -> None:
         super().__init__(index)
-        self.torch = import_module("torch") if torch is None else torch
+        self.torch = import_torch() if torch is None else torch
         self._flushed: Any = None
 
     @property
@@ -122,7 +136,11 @@ class TorchBackend(Backend):
             self._flushed = self.torch.ones(
                 self.flush_bytes // 4, dtype=self.torch.float32, device=self.device
             )
-        self._flushed.sum()
+        self._read(self._flushed)
+
+    def _read(self, array: Any) -> None:
+        """Brings a whole array into the cache."""
+        array.sum()
 
     def allocations(self) -> dict[str, Allocations]:
         return {"tensors": partial(tensor_lines, self.torch), **super().allocations()}

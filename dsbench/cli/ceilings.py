@@ -22,8 +22,8 @@ def measure(environment: Environment, index: int, results: Path) -> None:
         RefusedError: they cannot be written.
     """
     from dsbench.ceilings import Ceilings, write
+    from dsbench.looking import UnavailableError, find_ceilings
     from dsbench.reports.units import human
-    from dsbench.runner import UnavailableError, find_ceilings
 
     try:
         found = find_ceilings(environment.device.backend, index)

@@ -50,7 +50,7 @@ def doctor(
     differs between the two is noise.
     """
     from dsbench.doctor import warnings
-    from dsbench.runner import UnavailableError, look_for, unavailable
+    from dsbench.looking import UnavailableError, look_for, unavailable
 
     index = device_index(device)
     try:

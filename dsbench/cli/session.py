@@ -18,6 +18,7 @@ from dsbench.cli.referenced import commit_at, measure_ratios, sides_of
 
 if TYPE_CHECKING:
     from dsbench.ceilings import Ceilings
+    from dsbench.child import Child
     from dsbench.records import Case, Environment, Run
     from dsbench.registry import Suite
     from dsbench.runner import Settings
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Session:
     """Everything there is to a run before its first case: `earlier` is the interrupted run that is
-    gone on with, `broken` maps suites that could not be imported to why, and `id` is the run's, if it
-    has to be known beforehand."""
+    gone on with, `broken` maps suites that could not be imported to why, `worker` has looked for the device
+    and waits for a job, and `id` is the run's, if it has to be known beforehand."""
 
     settings: Settings
     suites: dict[str, Suite]
     environment: Environment
     cases: list[Case]
     broken: dict[str, str]
+    worker: Child
     earlier: Run | None = None
     id: str = ""
 
@@ -50,7 +52,7 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
 
     suites = find_suites(options["folder"], options["chosen"])
     index, quick = device_index(options["device"]), options["quick"]
-    environment = look_at(
+    environment, worker = _look_at(
         options["backend"], index, options["machine"], str(options["results"]), options["affinity"]
     )
     min_time = options["min_time"] or (0.03 if quick else 0.2)
@@ -77,7 +79,7 @@ def new(options: dict[str, Any], once: bool = False) -> Session:
         command=("dsbench", *sys.argv[1:]),
         reference=commit_at(options["reference"]) if options["reference"] else "",
     )
-    return _session(settings, suites, environment)
+    return _session(settings, suites, environment, worker)
 
 
 def resumed() -> Session:
@@ -101,7 +103,7 @@ def resumed() -> Session:
     earlier = unfinished[-1]
     settings = Settings.from_json(earlier.settings)
     suites = find_suites(Path(settings.suites) if settings.suites else None, settings.chosen)
-    environment = look_at(
+    environment, worker = _look_at(
         settings.backend, settings.index, settings.machine, settings.results, settings.affinity
     )
     changed = difference(earlier.environment, environment)
@@ -110,7 +112,7 @@ def resumed() -> Session:
     if changed:
         listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
         raise RefusedError(f"run {earlier.id} cannot be resumed, its environment has changed: {listed}")
-    return replace(_session(settings, suites, environment), earlier=earlier)
+    return replace(_session(settings, suites, environment, worker), earlier=earlier)
 
 
 def look_at(backend: str, index: int, machine: str, results: str, affinity: tuple[int, ...]) -> Environment:
@@ -119,15 +121,25 @@ def look_at(backend: str, index: int, machine: str, results: str, affinity: tupl
     Raises:
         NothingMeasuredError: it is not here.
     """
-    from dsbench.runner import UnavailableError, look_for, unavailable
+    environment, worker = _look_at(backend, index, machine, results, affinity)
+    worker.close()  # one that waits holds memory of a device on which others are about to be measured
+    return environment
+
+
+def _look_at(
+    backend: str, index: int, machine: str, results: str, affinity: tuple[int, ...]
+) -> tuple[Environment, Child]:
+    """The same, and the worker that looked, which ends with the command unless it is given a job."""
+    from dsbench.looking import UnavailableError, begin, unavailable
 
     try:
-        found, environment = look_for(backend, index, machine, results, affinity)
+        found, environment, worker = begin(backend, index, machine, results, affinity)
+        click.get_current_context().with_resource(worker)
         if environment is None:
             raise unavailable(backend, index, found)
     except UnavailableError as error:
         raise NothingMeasuredError(str(error)) from None
-    return environment
+    return environment, worker
 
 
 def _ceilings(results: Path, environment: Environment) -> Ceilings | None:
@@ -141,12 +153,14 @@ def _ceilings(results: Path, environment: Environment) -> Ceilings | None:
         return None
 
 
-def _session(settings: Settings, suites: dict[str, Suite], environment: Environment) -> Session:
+def _session(
+    settings: Settings, suites: dict[str, Suite], environment: Environment, worker: Child
+) -> Session:
     broken = report_broken(suites)
     cases = find_cases(suites, settings.backend, settings.quick, settings.filters, settings.excludes)
     if not cases:
         raise NothingMeasuredError("there is no case to measure")
-    return Session(settings, suites, environment, cases, broken)
+    return Session(settings, suites, environment, cases, broken, worker)
 
 
 def measure(session: Session) -> tuple[Run, Path, int]:
@@ -188,7 +202,7 @@ def measure(session: Session) -> tuple[Run, Path, int]:
                 file.append(header.header())
             groups = plan(session.cases, session.suites)
             with progress(environment, len(session.cases), settings.rounds) as report:
-                execute(groups, settings, file, before, report)
+                execute(groups, settings, file, before, report, session.worker)
             if sides:
                 measure_ratios(sides, settings, runs.read(file.path).measurements, file)
             file.append({"type": "end", "ended": time.time()})

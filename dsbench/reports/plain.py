@@ -11,6 +11,8 @@ from rich.cells import cell_len, set_cell_size
 def clean(text: str) -> str:
     """One line without control and direction characters, which would move the cursor, reorder the
     line or end it: blanks stand for line ends and tabs, escapes such as ``\\u202e`` for the others."""
+    if text.isprintable():
+        return text.strip()
     return "".join(_visible(character) for character in text).strip()
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
 
+from dsbench.stats.distributions import normal_tail, student_quantile
 from dsbench.stats.intervals import Estimate
 
 Numbers = NDArray[np.float64]
@@ -52,7 +52,7 @@ def paired(
         return Estimate(value)
     chosen = np.random.default_rng(seed).integers(count, size=(draws, count))
     resampled: Numbers = statistic(*(column[chosen] for column in items))
-    student = float(stdtrit(count - 1, (1 - confidence) / 2))
-    tail = float(ndtr(math.sqrt(count / (count - 1)) * student))
+    student = float(student_quantile(count - 1, (1 - confidence) / 2))
+    tail = normal_tail(math.sqrt(count / (count - 1)) * student)
     low, high = np.quantile(resampled, [tail, 1 - tail])
     return Estimate(value, float(low), float(high))

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
+from dsbench.stats.distributions import normal_quantile, student_quantile
 from dsbench.stats.intervals import Estimate
 
 
@@ -43,7 +43,7 @@ def of_crossed(
     tail = (1 + confidence) / 2
     by_item = table.mean(axis=0)
     padded = np.concatenate([by_item, extremes])
-    floor = float(ndtri(tail)) * math.sqrt(float(padded.var()) / len(padded))
+    floor = normal_quantile(tail) * math.sqrt(float(padded.var()) / len(padded))
     margin = 0.0
     if seeds > 1 and items > 1:
         by_seed = table.mean(axis=1)
@@ -54,7 +54,7 @@ def of_crossed(
         total = of_seeds + max(of_items - of_rest, 0.0)
         if of_seeds > 0:
             freedom = total**2 / (of_seeds**2 / (seeds - 1))
-            margin = float(stdtrit(freedom, tail)) * math.sqrt(total / (seeds * items))
+            margin = float(student_quantile(freedom, tail)) * math.sqrt(total / (seeds * items))
     margin = max(margin, floor)
     return Estimate(centre, max(centre - margin, extremes[0]), min(centre + margin, extremes[1]))
 
@@ -72,6 +72,6 @@ def items_needed(values: Sequence[Sequence[float]], margin: float, confidence: f
     by_item = np.asarray(values, dtype=float).mean(axis=0)
     spread = float(by_item.var())
     # The two items more have a spread of 1 each; (n + 2)² wanted = n spread + 2, solved for n.
-    wanted = (margin / float(ndtri((1 + confidence) / 2))) ** 2
+    wanted = (margin / normal_quantile((1 + confidence) / 2)) ** 2
     total = (spread + math.sqrt(spread**2 + 8 * wanted * (1 - spread))) / (2 * wanted)
     return math.ceil(total - 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import stdtrit
+from dsbench.stats.distributions import student_quantile
 
 
 def smallest_change(spread: float, rounds: float, paired: bool, power: float = 0.8) -> float | None:
@@ -27,5 +27,5 @@ def smallest_change(spread: float, rounds: float, paired: bool, power: float = 0
     if count < 2:
         return None
     freedom = count - 1 if paired else 2 * (count - 1)
-    quantiles = float(stdtrit(freedom, 0.975) + stdtrit(freedom, power))
+    quantiles = float(student_quantile(freedom, 0.975) + student_quantile(freedom, power))
     return math.expm1(quantiles * spread * math.sqrt((1 if paired else 2) / count))

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean, median
 
 import numpy as np
-from scipy.special import bdtr, stdtrit
+
+from dsbench.stats.distributions import student_quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,22 @@ def of_median(readings: Sequence[float], confidence: float = 0.95) -> Estimate:
     """
     ordered = sorted(readings)
     count = len(ordered)
-    # The largest rank whose binomial tail still leaves enough coverage between it and its mirror.
-    rank = -1
-    while rank + 1 < count // 2 and 2 * float(bdtr(rank + 1, count, 0.5)) <= 1 - confidence:
-        rank += 1
+    rank = _rank(count, confidence)
     if rank < 0:
         return Estimate(median(ordered))
     return Estimate(median(ordered), ordered[rank], ordered[count - 1 - rank])
+
+
+@lru_cache(maxsize=256)
+def _rank(count: int, confidence: float) -> int:
+    """The largest rank whose binomial tail still leaves enough coverage between it and its mirror; -1 when
+    there is none. Exact, in whole numbers."""
+    rank, ways, below = -1, 1, 1
+    while rank + 1 < count // 2 and 2 * (below / 2**count) <= 1 - confidence:
+        rank += 1
+        ways = ways * (count - rank) // (rank + 1)
+        below += ways
+    return rank
 
 
 def of_rounds(rounds: Sequence[Sequence[float]], confidence: float = 0.95) -> Estimate:
@@ -74,7 +85,7 @@ def of_rounds(rounds: Sequence[Sequence[float]], confidence: float = 0.95) -> Es
 
 
 def _margin(values: Sequence[float], confidence: float) -> float:
-    quantile = float(stdtrit(len(values) - 1, (1 + confidence) / 2))
+    quantile = float(student_quantile(len(values) - 1, (1 + confidence) / 2))
     return quantile * math.sqrt(variance(values) / len(values))
 
 
@@ -116,7 +127,7 @@ def of_many(
     centres = np.add.reduceat(logs, firsts) / counts
     freedom = np.maximum(counts - 1, 1)
     variances = np.add.reduceat((logs - centres[owner]) ** 2, firsts) / freedom
-    margins = stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(variances / counts)
+    margins = student_quantile(freedom, (1 + confidence) / 2) * np.sqrt(variances / counts)
     ends = np.exp(np.stack((centres, centres - margins, centres + margins), axis=1)).tolist()
     found: list[tuple[float, float | None, float | None]] = list(map(tuple, ends))
     for index in np.flatnonzero((counts < 2) | (np.minimum.reduceat(medians, firsts) <= 0)):

@@ -7,8 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
-from scipy.special import stdtrit
-
+from dsbench.stats.distributions import student_quantile
 from dsbench.stats.intervals import Estimate, variance
 
 
@@ -33,7 +32,7 @@ def paired_log_ratio(
     if len(differences) < 2:
         return Estimate(centre)
     error = math.sqrt(variance(differences) / len(differences))
-    margin = float(stdtrit(len(differences) - 1, (1 + confidence) / 2)) * error
+    margin = float(student_quantile(len(differences) - 1, (1 + confidence) / 2)) * error
     return Estimate(centre, centre - margin, centre + margin)
 
 
@@ -64,5 +63,5 @@ def log_ratio(
     freedom = error**2 / sum(
         part**2 / (len(side) - 1) for part, side in zip(parts, (left, right), strict=True)
     )
-    margin = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(error)
+    margin = float(student_quantile(freedom, (1 + confidence) / 2)) * math.sqrt(error)
     return Estimate(centre, centre - margin, centre + margin)

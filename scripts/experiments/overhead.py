@@ -7,6 +7,9 @@ processes a benchmark) then takes turns with `dsbench run` in its default settin
 that in as many processes a benchmark as asv starts (``--rounds 2``). What counts is the processor time of the
 whole tree of processes, user and system.
 
+Beside the figures stands what was declared, and the last-level cache: dsbench flushes twice its size for a
+cold reading of each case and round.
+
 What could have failed: at 50 benchmarks dsbench is to cost at most a tenth of what asv costs. It shares
 a process among the cases of a suite and asv does not, so it fails when a case itself costs too much.
 
@@ -27,6 +30,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from dsbench.backends.host import last_level_cache, processor_name
 
 COUNTS = (1, 10, 50)
 TARGET = 10.0
@@ -135,6 +140,23 @@ def measure(folder: Path, count: int, tools: Sequence[str]) -> list[dict[str, An
     return rows
 
 
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line a number of benchmarks and a column a tool, in Markdown, as METHODOLOGY.md shows them."""
+    tools = list(dict.fromkeys(row["tool"] for row in rows))
+    lines = [
+        f"| benchmarks | {' | '.join(f'`{tool}`' for tool in tools)} |",
+        "| --- " * (len(tools) + 1) + "|",
+    ]
+    for count in dict.fromkeys(row["benchmarks"] for row in rows):
+        cells = [
+            f"{row['cpu_s']:.1f} s" + (f" ({row['times_less']}×)" if row["tool"] in MODES else "")
+            for row in rows
+            if row["benchmarks"] == count
+        ]
+        lines.append(f"| {count} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Overhead beside asv")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
@@ -152,6 +174,10 @@ def main() -> None:
     result = {
         "versions": {name: version(name) for name in ("asv", "dsbench", "torch")},
         "cores": len(os.sched_getaffinity(0)),
+        "cpu": processor_name(),
+        "cache": last_level_cache(),
+        "load": os.getloadavg()[0],
+        "declared": {"asv": ASV_HEAD + ASV_BENCHMARK, "dsbench": DSBENCH_HEAD + DSBENCH_BENCHMARK},
         "target": TARGET,
         "reached": {
             row["tool"]: row["times_less"] >= TARGET
@@ -163,9 +189,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "overhead.json"
     path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    print(f"{'benchmarks':>10}  {'tool':<40}{'CPU s':>8}  times less than asv")
-    for row in rows:
-        print(f"{row['benchmarks']:>10}  {row['tool']:<40}{row['cpu_s']:>8.1f}  {row['times_less'] or ''}")
+    print(table(rows))
     print(path)
 
 
