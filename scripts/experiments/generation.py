@@ -32,7 +32,7 @@ from measuring import device, write
 from torch import Tensor
 
 from dsbench.backends import Backend, UnsupportedError
-from reference_models.attention import token_topk
+from reference_models.attention import block_topk, token_topk
 from reference_models.attention.selectors import METHODS
 from reference_models.language import reading, smollm2
 from reference_models.language.decoder import Attention, Cache, Decoder, dense
@@ -49,6 +49,10 @@ VARIANTS: dict[str, Attention] = {
     "article's top-32": token_topk.masked,
     "top-32, gathered": token_topk.gathered,
     **{name: method.attention for name, method in METHODS.items()},
+    # In Triton's kernels where there are any.
+    "block_topk": block_topk.attention,
+    "block_wide": block_topk.wide,
+    "block_fixed": block_topk.fixed,
 }
 """What every layer attends by."""
 
