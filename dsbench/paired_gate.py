@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from dsbench.gate import Outcome, Verdict
+from dsbench.metrics import METRICS
 from dsbench.pairs import Pair
 from dsbench.probes.latency import HOT
 from dsbench.records import Case
@@ -129,8 +130,10 @@ def _troubled(case: Case, pair: Pair) -> Verdict:
     """Fails on B alone: broken. On A alone or on both, nothing was lost."""
     before, after = pair.problems.get(0), pair.problems.get(1)
     if after and not before:
-        absent = after[0] == ABSENT
-        return Verdict(Outcome.MISSING if absent else Outcome.BROKEN, case, reason=f"B: {after[1]}")
+        if after[0] == ABSENT:
+            return Verdict(Outcome.MISSING, case, reason=f"B: {after[1]}")
+        probe = METRICS[pair.metric].probe
+        return Verdict(Outcome.BROKEN, case, reason=f"B: {after[1]}", probe=probe, worked=True)
     told = "; ".join(f"{side}: {found[1]}" for side, found in (("A", before), ("B", after)) if found)
     outcome = Outcome.NEW if not after else Outcome.INCONCLUSIVE
     return Verdict(outcome, case, reason=f"no comparison: {told}")

@@ -105,15 +105,14 @@ def green(
     """The runs of the past in which the gate finds nothing, oldest first; says on stderr which the last
     is."""
     from dsbench.baseline import expected, green_runs, last_good
-    from dsbench.gate import exit_code, judge
+    from dsbench.gate import is_green, judge
 
-    def is_green(run: Run, before: list[Run]) -> bool:
+    def finds_nothing(run: Run, before: list[Run]) -> bool:
         verdicts = judge(run.measurements, expected(last_good(before), run), policy, usual)
         judged = judged_run(run, before[-1].environment.commit or "" if before else "")
-        marked = acknowledge(verdicts, judged, results)
-        return exit_code(marked, strict=False) == exits.OK and not run.suite_errors
+        return is_green(acknowledge(verdicts, judged, results)) and not run.suite_errors
 
-    found = green_runs(past, is_green)
+    found = green_runs(past, finds_nothing)
     if found:
         commit = (found[-1].environment.commit or "unknown")[:8]
         click.echo(f"last green: commit {commit}, {len(past) - len(found)} earlier runs left out", err=True)
