@@ -3,7 +3,7 @@
 An acknowledgement is of one change: a case, a metric and an outcome on one machine and environment, up to
 the size it had. It ends on its date. That of something worse is also spent once the baseline has moved on to
 hold the commit it was given at, because what is worse than that baseline is another change; that of a failure
-is not, because what fails in the same way is the same failure whatever it is held against.
+or a leak is not, because these are the same whatever they are held against.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Ack:
             return f"ended on {self.until}"
         if not self._alike(verdict):
             return "was of a smaller change" if self.change is not None else "was of another failure"
-        # A failure is one whatever the baseline does; a change is another one once the baseline has made it.
-        moved = verdict.outcome is Outcome.WORSE and judged.baseline and judged.baseline != self.baseline
-        if moved and self.commit and contains(self.commit, judged.baseline):
+        changed = verdict.outcome is Outcome.WORSE and not verdict.standing
+        moved = judged.baseline and judged.baseline != self.baseline
+        if changed and moved and self.commit and contains(self.commit, judged.baseline):
             return f"was given at commit {self.commit[:8]}, which the baseline holds by now"
         return ""
 

@@ -54,7 +54,8 @@ class Verdict:
     direction; `threshold` is the relative change it was held against, `smallest` the smallest that these
     readings could have shown (half the interval's width, None without one); `reason` says why in words.
     `metric` is empty when the verdict is about a probe as a whole, which `probe` then names, or about all of
-    the case; `worked` says whether one that failed has numbers in what it is held against.
+    the case. One that is `standing`, a failure or a leak, is bad by itself and not for a change: what it is
+    held against has it as well, or there is nothing to hold it against.
 
     `id` names the change for ``dsbench ack``; `acknowledged` says why and until when it was accepted, and
     `lapsed` what was accepted and why that no longer covers it; each is empty where there is no such thing.
@@ -72,7 +73,7 @@ class Verdict:
     id: str = ""
     acknowledged: str = ""
     probe: str = ""
-    worked: bool = False
+    standing: bool = False
     lapsed: str = ""
 
 
@@ -129,19 +130,20 @@ def _pair(
         if not (new.status.failed or worked):
             return []
         told = f"{new.probe}: {new.status}: {new.reason}"
-        return [Verdict(Outcome.BROKEN, new.case, reason=told, probe=new.probe, worked=worked)]
+        return [Verdict(Outcome.BROKEN, new.case, reason=told, probe=new.probe, standing=not worked)]
     if old is None or (why := _unlike(old, new)):
         told = f"{new.probe}: {'measured for the first time' if old is None else why}"
         return [_leak(new) or Verdict(Outcome.NEW, new.case, reason=told, probe=new.probe)]
-    found = _leak(new) if not leaks(old) else None
     rows = [m for m in METRICS.values() if m.primary and m.probe == new.probe]
     judged = [
-        found
-        if found and found.metric == metric.name
-        else _metric(metric, old, new, policy, usual.get((new.case.name, metric.name), 0.0))
-        for metric in rows
+        _metric(metric, old, new, policy, usual.get((new.case.name, metric.name), 0.0)) for metric in rows
     ]
-    return [verdict for verdict in judged if verdict is not None]
+    leak = _leak(new, standing=bool(leaks(old)))
+    return [
+        leak if leak and leak.metric == verdict.metric and verdict.outcome is not Outcome.WORSE else verdict
+        for verdict in judged
+        if verdict is not None
+    ]
 
 
 def _unlike(old: Measurement, new: Measurement) -> str:
@@ -155,14 +157,19 @@ def _unlike(old: Measurement, new: Measurement) -> str:
     return ""
 
 
-def _leak(new: Measurement) -> Verdict | None:
-    """A leak that nothing earlier is known to have is worse by itself, whatever it is held against."""
+def _leak(new: Measurement, standing: bool = True) -> Verdict | None:
+    """A leak is worse than none, whatever it is held against."""
     if not (name := leaks(new)):
         return None
     metric = METRICS[name]
-    told = "a leak, which nothing earlier is known to have; docs/memory-leaks.md leads to the line"
     return Verdict(
-        Outcome.WORSE, new.case, name, after=metric.of(new), threshold=metric.tolerance or 0.0, reason=told
+        Outcome.WORSE,
+        new.case,
+        name,
+        after=metric.of(new),
+        threshold=metric.tolerance or 0.0,
+        reason="a leak, which is bad whatever was before; docs/memory-leaks.md leads to the line",
+        standing=standing,
     )
 
 
@@ -274,7 +281,6 @@ def exit_code(verdicts: Iterable[Verdict], strict: bool) -> int:
 
 def is_green(verdicts: Iterable[Verdict]) -> bool:
     """Whether a run that was held against green ones is green, too: nothing is missing, broken or worse that
-    was not acknowledged. A failure of what never worked in a green run does not count, because it takes
-    nothing away, and one such case would keep its machine without a green run for ever."""
-    counted = [verdict for verdict in verdicts if verdict.outcome is not Outcome.BROKEN or verdict.worked]
-    return exit_code(counted, strict=False) == 0
+    was not acknowledged. What is `standing` does not count, because it takes nothing away that a green run
+    had, and one such case would keep its machine without a green run for ever."""
+    return exit_code([verdict for verdict in verdicts if not verdict.standing], strict=False) == 0

@@ -133,7 +133,7 @@ def _troubled(case: Case, pair: Pair) -> Verdict:
         if after[0] == ABSENT:
             return Verdict(Outcome.MISSING, case, reason=f"B: {after[1]}")
         probe = METRICS[pair.metric].probe
-        return Verdict(Outcome.BROKEN, case, reason=f"B: {after[1]}", probe=probe, worked=True)
+        return Verdict(Outcome.BROKEN, case, reason=f"B: {after[1]}", probe=probe)
     told = "; ".join(f"{side}: {found[1]}" for side, found in (("A", before), ("B", after)) if found)
     outcome = Outcome.NEW if not after else Outcome.INCONCLUSIVE
     return Verdict(outcome, case, reason=f"no comparison: {told}")

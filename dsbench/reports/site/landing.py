@@ -99,7 +99,7 @@ def _range(
     beyond the threshold, and the run before that."""
     if verdict.outcome is Outcome.BROKEN:
         return _failing(recent, points)
-    if found.green is None or verdict.outcome is Outcome.NEW:
+    if found.green is None or verdict.outcome is Outcome.NEW or verdict.standing:
         return None, found.newest
     since = [run for run in recent if found.green.time <= run.time]
     first = len(since) - 1
