@@ -110,9 +110,8 @@ def test_what_no_longer_covers_a_change_is_named_beside_it_with_the_reason() -> 
     assert lapsed(ack, worse(0.1), moved) == spent
     found = mark([worse(0.1)], [ack], moved, lambda old, new: True, TODAY)
     for style in ("table", "markdown", "json", "junit", "github"):
-        assert "which the baseline holds by now" in " ".join(
-            render_verdicts(found, style, exit_code=1).split()
-        )
+        text = " ".join(render_verdicts(found, style, exit_code=1).split())
+        assert "which the baseline holds by now" in text
 
 
 @pytest.mark.parametrize(
