@@ -60,7 +60,8 @@ def measure_alarms(
     held against.
 
     Args:
-        verdicts: those of the gate; acknowledged ones are left as they are.
+        verdicts: those of the gate; acknowledged ones and those that are bad whatever was before are left as
+            they are.
         past: what the run was held against.
 
     Returns:
@@ -77,7 +78,8 @@ def measure_alarms(
     alarms: dict[str, list[Verdict]] = {}
     rest: list[Verdict] = []
     for verdict in verdicts:
-        raised = verdict.outcome in (Outcome.WORSE, Outcome.BROKEN) and not verdict.acknowledged
+        left = verdict.acknowledged or verdict.standing
+        raised = verdict.outcome in (Outcome.WORSE, Outcome.BROKEN) and not left
         source = source_of(past, verdict.case.name) if raised else None
         commit = source.environment.commit if source else None
         alarms.setdefault(commit, []).append(verdict) if commit else rest.append(verdict)
