@@ -1,8 +1,9 @@
 """Changes that were accepted on purpose: a file of the repository, so that accepting one shows in a review.
 
 An acknowledgement is of one change: a case, a metric and an outcome on one machine and environment, up to
-the size it had. It ends on its date, and it is spent once the baseline has moved on to hold the commit it
-was given at, because what is worse than that baseline is another change.
+the size it had. It ends on its date. That of something worse is also spent once the baseline has moved on to
+hold the commit it was given at, because what is worse than that baseline is another change; that of a failure
+or a leak is not, because these are the same whatever they are held against.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class AckError(Exception):
 @dataclass(frozen=True)
 class Ack:
     """One accepted change. `change` is its relative size and `after` the value it led to (both None where
-    it has none), `told` what the verdict said, `commit` where it was seen (empty for uncommitted changes)
+    it has none), `metric` what it was seen in (a probe, where that failed as a whole; empty for all of the
+    case), `told` what the verdict said, `commit` where it was seen (empty for uncommitted changes)
     and `baseline` what that was held against, `until` the last day on which it holds, or ``never``, and
     `made` the day it was accepted."""
 
@@ -54,10 +56,22 @@ class Ack:
     until: str
     made: str
 
-    def covers(self, verdict: Verdict, today: date) -> bool:
-        """Whether a verdict of the same id is the change that was accepted, and not a larger one."""
+    def lapse(
+        self, verdict: Verdict, judged: Judged, contains: Callable[[str, str], bool], today: date
+    ) -> str:
+        """Why it does not cover a verdict of the same id; empty when it does. Arguments as of `mark`."""
         if self.until != NEVER and date.fromisoformat(self.until) < today:
-            return False
+            return f"ended on {self.until}"
+        if not self._alike(verdict):
+            return "was of a smaller change" if self.change is not None else "was of another failure"
+        changed = verdict.outcome is Outcome.WORSE and not verdict.standing
+        moved = judged.baseline and judged.baseline != self.baseline
+        if changed and moved and self.commit and contains(self.commit, judged.baseline):
+            return f"was given at commit {self.commit[:8]}, which the baseline holds by now"
+        return ""
+
+    def _alike(self, verdict: Verdict) -> bool:
+        """Whether it is the change that was accepted, and not a larger one."""
         slack = 1 + verdict.threshold
         if self.change is not None and verdict.change is not None and verdict.change.value > -1:
             size = abs(math.log1p(verdict.change.value))
@@ -70,7 +84,8 @@ class Ack:
 def identity(verdict: Verdict, place: str) -> str:
     """The id of a change: the same each time it is seen on a machine and environment."""
     case = verdict.case
-    text = "\n".join((place, case.name, str(case.version), verdict.metric, verdict.outcome))
+    what = verdict.metric or verdict.probe
+    text = "\n".join((place, case.name, str(case.version), what, verdict.outcome))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 
 
@@ -81,7 +96,7 @@ def mark(
     contains: Callable[[str, str], bool],
     today: date,
 ) -> list[Verdict]:
-    """Verdicts with their ids, and what was acknowledged of them.
+    """Verdicts with their ids, and what was acknowledged of them or no longer is.
 
     Args:
         acks: what was accepted so far.
@@ -94,12 +109,12 @@ def mark(
     for verdict in verdicts:
         named = replace(verdict, id=identity(verdict, judged.place))
         ack = known.get(named.id)
-        if ack and ack.covers(named, today):
-            moved = judged.baseline and judged.baseline != ack.baseline
-            spent = moved and ack.commit and contains(ack.commit, judged.baseline)
+        if ack:
             end = "" if ack.until == NEVER else f" until {ack.until}"
-            told = "" if spent else f"{ack.reason} (accepted on {ack.made}{end})"
-            named = replace(named, acknowledged=told)
+            told = f"{ack.reason} (accepted on {ack.made}{end})"
+            why = ack.lapse(named, judged, contains, today)
+            covers = "" if why else told
+            named = replace(named, acknowledged=covers, lapsed=f"{told}, which {why}" if why else "")
         marked.append(named)
     return marked
 
@@ -125,7 +140,7 @@ def accept(verdict: Verdict, judged: Judged, reason: str, until: str, today: dat
         id=verdict.id,
         place=judged.place,
         case=verdict.case.name,
-        metric=verdict.metric,
+        metric=verdict.metric or verdict.probe,
         outcome=verdict.outcome.value,
         change=verdict.change.value if verdict.change else None,
         after=verdict.after.value if verdict.after else None,

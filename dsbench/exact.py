@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from dsbench.gate import Outcome, Verdict, judge
+from dsbench.leaking import leaks
 from dsbench.metrics import METRICS
 from dsbench.records import Measurement, merge_rounds
 
@@ -37,7 +38,7 @@ class Exact:
     @property
     def open(self) -> bool:
         """Whether another pair should be asked."""
-        differs = any(verdict.outcome in _DIFFERENT for verdict in self._judge())
+        differs = any(v.outcome in _DIFFERENT and not v.standing for v in self._judge())
         return self._pairs == 0 or (self._pairs < ASKED and differs)
 
     def verdicts(self) -> list[Verdict]:
@@ -47,11 +48,18 @@ class Exact:
     def _judge(self) -> list[Verdict]:
         before, after = map(merge_rounds, self._sides)
         known = {measurement.probe for measurement in before if measurement.status.has_numbers}
-        # What has no numbers on either side is no news.
-        return judge([m for m in after if m.probe in known or m.status.has_numbers], before)
+        leaking = {measurement.probe for measurement in before if leaks(measurement)}
+        # What has no numbers on either side is no news, and a leak on both is none.
+        found = judge([m for m in after if m.probe in known or m.status.has_numbers], before)
+        return [
+            replace(verdict, outcome=Outcome.SAME, reason="a leak on both sides")
+            if verdict.standing and METRICS[verdict.metric].probe in leaking
+            else verdict
+            for verdict in found
+        ]
 
     def _believed(self, verdict: Verdict) -> Verdict:
-        if verdict.outcome not in _DIFFERENT:
+        if verdict.outcome not in _DIFFERENT or verdict.standing:
             return verdict
         reading, probe = METRICS[verdict.metric].reading, METRICS[verdict.metric].probe
         before, after = (

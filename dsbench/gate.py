@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import pairwise
 from statistics import median
 
+from dsbench.leaking import leaks
 from dsbench.metrics import METRICS, REFERENCE, Metric, by_round
 from dsbench.records import Case, Measurement
 from dsbench.stats.intervals import Estimate
@@ -52,8 +53,12 @@ class Verdict:
     `change` is relative to the old value (0.05 is 5 % more), with its interval, whatever the metric's
     direction; `threshold` is the relative change it was held against, `smallest` the smallest that these
     readings could have shown (half the interval's width, None without one); `reason` says why in words.
-    `metric` is empty when the verdict is about the case as a whole. `id` names the change for
-    ``dsbench ack``, and `acknowledged` says why and until when it was accepted, empty when it was not.
+    `metric` is empty when the verdict is about a probe as a whole, which `probe` then names, or about all of
+    the case. One that is `standing`, a failure or a leak, is bad by itself and not for a change: what it is
+    held against has it as well, or there is nothing to hold it against.
+
+    `id` names the change for ``dsbench ack``; `acknowledged` says why and until when it was accepted, and
+    `lapsed` what was accepted and why that no longer covers it; each is empty where there is no such thing.
     """
 
     outcome: Outcome
@@ -67,6 +72,9 @@ class Verdict:
     smallest: float | None = None
     id: str = ""
     acknowledged: str = ""
+    probe: str = ""
+    standing: bool = False
+    lapsed: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,28 +123,54 @@ def _pair(
         assert old is not None  # a key comes from one side at least
         if not old.status.has_numbers:
             return []
-        return [
-            Verdict(Outcome.MISSING, old.case, reason=f"{old.probe} was measured before and is absent now")
-        ]
-    if new.status.failed:
-        return [Verdict(Outcome.BROKEN, new.case, reason=f"{new.probe}: {new.status}: {new.reason}")]
-    if old is None or not old.status.has_numbers:
-        if not new.status.has_numbers:
-            return []
-        why = "measured for the first time" if old is None else f"before it was {old.status}: {old.reason}"
-        return [Verdict(Outcome.NEW, new.case, reason=f"{new.probe}: {why}")]
+        told = f"{old.probe} was measured before and is absent now"
+        return [Verdict(Outcome.MISSING, old.case, reason=told, probe=old.probe)]
+    worked = old is not None and old.status.has_numbers
     if not new.status.has_numbers:
-        return [Verdict(Outcome.BROKEN, new.case, reason=f"{new.probe}: {new.status}: {new.reason}")]
-    if old.case.version != new.case.version:
-        why = f"version {old.case.version} → {new.case.version} starts a new series"
-        return [Verdict(Outcome.NEW, new.case, reason=f"{new.probe}: {why}")]
-    if old.notes.get(REFERENCE) != new.notes.get(REFERENCE):
-        return [Verdict(Outcome.NEW, new.case, reason=f"{new.probe}: the ratio is to another revision")]
+        if not (new.status.failed or worked):
+            return []
+        told = f"{new.probe}: {new.status}: {new.reason}"
+        return [Verdict(Outcome.BROKEN, new.case, reason=told, probe=new.probe, standing=not worked)]
+    if old is None or (why := _unlike(old, new)):
+        told = f"{new.probe}: {'measured for the first time' if old is None else why}"
+        return [_leak(new) or Verdict(Outcome.NEW, new.case, reason=told, probe=new.probe)]
     rows = [m for m in METRICS.values() if m.primary and m.probe == new.probe]
     judged = [
         _metric(metric, old, new, policy, usual.get((new.case.name, metric.name), 0.0)) for metric in rows
     ]
-    return [verdict for verdict in judged if verdict is not None]
+    leak = _leak(new, standing=bool(leaks(old)))
+    return [
+        leak if leak and leak.metric == verdict.metric and verdict.outcome is not Outcome.WORSE else verdict
+        for verdict in judged
+        if verdict is not None
+    ]
+
+
+def _unlike(old: Measurement, new: Measurement) -> str:
+    """Why the numbers of a new measurement are not held against an old one; empty when they are."""
+    if not old.status.has_numbers:
+        return f"before it was {old.status}: {old.reason}"
+    if old.case.version != new.case.version:
+        return f"version {old.case.version} → {new.case.version} starts a new series"
+    if old.notes.get(REFERENCE) != new.notes.get(REFERENCE):
+        return "the ratio is to another revision"
+    return ""
+
+
+def _leak(new: Measurement, standing: bool = True) -> Verdict | None:
+    """A leak is worse than none, whatever it is held against."""
+    if not (name := leaks(new)):
+        return None
+    metric = METRICS[name]
+    return Verdict(
+        Outcome.WORSE,
+        new.case,
+        name,
+        after=metric.of(new),
+        threshold=metric.tolerance or 0.0,
+        reason="a leak, which is bad whatever was before; docs/memory-leaks.md leads to the line",
+        standing=standing,
+    )
 
 
 def _metric(
@@ -243,3 +277,10 @@ def exit_code(verdicts: Iterable[Verdict], strict: bool) -> int:
     if Outcome.WORSE in found:
         return 1
     return 5 if strict and Outcome.INCONCLUSIVE in found else 0
+
+
+def is_green(verdicts: Iterable[Verdict]) -> bool:
+    """Whether a run that was held against green ones is green, too: nothing is missing, broken or worse that
+    was not acknowledged. What is `standing` does not count, because it takes nothing away that a green run
+    had, and one such case would keep its machine without a green run for ever."""
+    return exit_code([verdict for verdict in verdicts if not verdict.standing], strict=False) == 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from dsbench.backends import BACKENDS
 from dsbench.child import Child
 from dsbench.probes.latency import COLD, HOT, LAUNCH
 from dsbench.probes.prepared import Budget
@@ -28,9 +29,6 @@ FEWEST = 5
 
 TIMED = (HOT, COLD, LAUNCH)
 """The metrics that two sides can take turns on."""
-
-SINGLE = 1.1
-"""Processor seconds a second of wall clock up to which a call counts as single-threaded."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Pairing:
 @dataclass(frozen=True)
 class Pair:
     """What one pair of processes says of one case: median seconds a call of each side, the median log
-    ratio of B to A, and the same of processor time (None unless both sides are single-threaded). `turns` are
+    ratio of B to A, and the same of processor time (None where it is a device that computes). `turns` are
     what they come from, by side: seconds by the metric and processor seconds a call of each turn. `problems`
     holds, by side, the status and the reason of one that has no numbers; `probed`, by side, what the
     deterministic probes said if they were asked."""
@@ -73,6 +71,13 @@ class Pair:
     turns: Sequence[tuple[tuple[float, float], tuple[float, float]]] = ()
     problems: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     probed: tuple[tuple[Measurement, ...], ...] = ()
+
+    @property
+    def occupied(self) -> tuple[float, float]:
+        """Processor seconds a second of wall clock: what is typical of a turn, of the side with more of it,
+        and what the turn that was disturbed least shows, of the side with less."""
+        sides = [[cpu / wall for wall, cpu in side] for side in zip(*self.turns, strict=True)]
+        return max(map(median, sides)), min(map(max, sides))
 
     def to_json(self) -> dict[str, Any]:
         """A row of the file that is kept; numbers that are not there are None."""
@@ -162,14 +167,14 @@ def _fresh(
             first, *others = wanted[case]
             if case.name in controls:
                 couple = (workers[0], workers[2])
-                yield case, _take_turns(case.name, first, couple, number, pairing.seconds, order, True)
+                yield case, _take_turns(case.name, first, couple, number, pairing, order, True)
             couple = (workers[0], workers[1])
-            pair = _take_turns(case.name, first, couple, number, pairing.seconds, order)
+            pair = _take_turns(case.name, first, couple, number, pairing, order)
             if case.name in probing and not pair.problems:
                 pair = replace(pair, probed=tuple(worker.probe(case.name) for worker in couple))
             yield case, pair
             for metric in others:
-                yield case, _take_turns(case.name, metric, couple, number, pairing.seconds, order)
+                yield case, _take_turns(case.name, metric, couple, number, pairing, order)
 
 
 def _take_turns(
@@ -177,11 +182,12 @@ def _take_turns(
     metric: str,
     couple: tuple[Taker, Taker],
     number: int,
-    seconds: float,
+    pairing: Pairing,
     order: random.Random,
     control: bool = False,
 ) -> Pair:
     """Lets two workers take turns, in an order drawn anew each time, never both at once."""
+    processor = BACKENDS[pairing.backend].on_host
     taken: list[tuple[tuple[float, float], tuple[float, float]]] = []
     spoiled = 0
     began = time.monotonic()
@@ -197,14 +203,14 @@ def _take_turns(
             if spoiled > FEWEST + len(taken):
                 side = couple[0 if before[0] <= 0 else 1]
                 side.problems[case] = (Status.ERROR.value, "most of its turns took no time by its clock")
-        if len(taken) >= FEWEST and time.monotonic() - began >= seconds:
+        if len(taken) >= FEWEST and time.monotonic() - began >= pairing.seconds:
             break
     for worker in couple:
         if case not in worker.problems:
             worker.check(case)
     if problems := _problems(case, couple):
         return Pair(case, number, control, metric, problems=problems)
-    single = metric == HOT and all(cpu <= SINGLE * wall and cpu > 0 for turn in taken for wall, cpu in turn)
+    timed = processor and metric == HOT and all(cpu > 0 for turn in taken for _, cpu in turn)
     return Pair(
         case,
         number,
@@ -212,7 +218,7 @@ def _take_turns(
         metric,
         seconds=(median(a[0] for a, _ in taken), median(b[0] for _, b in taken)),
         log_ratio=median(math.log(b[0] / a[0]) for a, b in taken),
-        cpu_log_ratio=median(math.log(b[1] / a[1]) for a, b in taken) if single else None,
+        cpu_log_ratio=median(math.log(b[1] / a[1]) for a, b in taken) if timed else None,
         turns=taken,
     )
 

@@ -13,6 +13,7 @@ from make_runs import slowed
 from dsbench.acknowledged import Ack, AckError, accept, identity, mark, read, write
 from dsbench.gate import Judged, Outcome, Verdict, exit_code
 from dsbench.records import Case
+from dsbench.reports import render_verdicts
 from dsbench.stats.intervals import Estimate
 
 CASE = Case("s", "b", "slow")
@@ -87,10 +88,51 @@ def test_another_machine_is_not_covered() -> None:
     assert not covered(accepted(worse(0.1)), worse(0.1), Judged("m2/cpu", "c2", "c1"))
 
 
+def lapsed(ack: Ack, verdict: Verdict, judged: Judged = JUDGED, today: date = TODAY) -> str:
+    (found,) = mark([verdict], [ack], judged, lambda old, new: True, today)
+    return found.lapsed
+
+
 def test_it_ends_after_its_last_day() -> None:
     ack = accepted(worse(0.1), until="2027-01-31")
     assert covered(ack, worse(0.1), today=date(2027, 1, 31))
     assert not covered(ack, worse(0.1), today=date(2027, 2, 1))
+
+
+def test_what_no_longer_covers_a_change_is_named_beside_it_with_the_reason() -> None:
+    ack = accepted(worse(0.1), until="2027-01-31")
+    told = "exact softmax (accepted on 2027-01-15 until 2027-01-31), which"
+    moved = Judged("m1/cpu", commit="c3", baseline="c2")
+    assert lapsed(ack, worse(0.1)) == ""
+    assert lapsed(ack, worse(0.1), today=date(2027, 2, 1)) == f"{told} ended on 2027-01-31"
+    assert lapsed(ack, worse(0.3)) == f"{told} was of a smaller change"
+    spent = f"{told} was given at commit c2, which the baseline holds by now"
+    assert lapsed(ack, worse(0.1), moved) == spent
+    found = mark([worse(0.1)], [ack], moved, lambda old, new: True, TODAY)
+    for style in ("table", "markdown", "json", "junit", "github"):
+        text = " ".join(render_verdicts(found, style, exit_code=1).split())
+        assert "which the baseline holds by now" in text
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        Verdict(Outcome.BROKEN, CASE, reason="latency: oom: 3.5 GiB", probe="latency"),
+        Verdict(Outcome.WORSE, CASE, "leak_slope", after=Estimate(4096.0), standing=True),
+    ],
+)
+def test_that_of_a_failure_or_a_leak_outlasts_a_baseline_that_has_it(verdict: Verdict) -> None:
+    moved = Judged("m1/cpu", commit="c3", baseline="c2")
+    assert covered(accepted(verdict), verdict, moved, contained=True)
+
+
+def test_two_probes_of_a_case_that_are_missing_or_fail_have_an_id_each() -> None:
+    for outcome in (Outcome.MISSING, Outcome.BROKEN):
+        latency, memory = (Verdict(outcome, CASE, reason="gone", probe=p) for p in ("latency", "memory"))
+        assert identity(latency, "m") != identity(memory, "m")
+        ack = accepted(latency)
+        assert ack.metric == "latency"
+        assert not covered(ack, memory)
 
 
 def test_it_is_spent_once_the_baseline_holds_the_commit_it_was_given_at() -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dsbench.gate import Outcome, Policy, Verdict, exit_code, judge, usual_change
+from dsbench.gate import Outcome, Policy, Verdict, exit_code, is_green, judge, usual_change
 from dsbench.records import Case, Measurement, Sample, Status
 
 CASE = Case("suite", "bench", "candidate", (("N", 1),))
@@ -23,6 +23,18 @@ def memory(value: float) -> Measurement:
 
 def failed(status: Status) -> Measurement:
     return Measurement(CASE, "latency", status, "because")
+
+
+def leak(low: float, word: str = "leak", version: int = 1, **declared: float) -> Measurement:
+    readings = {"leak_slope": low + 1, "leak_low": low, "leak_high": low + 2}
+    case = Case("suite", "bench", "candidate", version=version)
+    return Measurement(
+        case,
+        "leak",
+        Status.OK,
+        readings={name: (Sample(value, 0),) for name, value in readings.items()},
+        notes={"verdict": word, "budget": 256.0, **declared},
+    )
 
 
 def outcome(new: Measurement | None, old: Measurement | None, **policy: float) -> Outcome:
@@ -75,6 +87,26 @@ def test_a_failure_is_broken_whether_it_was_measured_before_or_not(status: Statu
     assert outcome(failed(status), latency(1.0)) is Outcome.BROKEN
     assert outcome(failed(status), None) is Outcome.BROKEN
     assert outcome(failed(status), failed(status)) is Outcome.BROKEN
+
+
+def test_a_leak_is_worse_whatever_it_is_held_against() -> None:
+    leaking, clean = leak(4096.0), leak(0.0, "clean")
+    for old in (None, clean, leaking, leak(4096.0, version=2), leak(3900.0, "unknown")):
+        assert outcome(leaking, old) is Outcome.WORSE
+    assert outcome(clean, None) is Outcome.NEW
+    assert outcome(clean, leaking) is Outcome.BETTER
+    assert outcome(leak(4096.0, declared=4096.0), None) is Outcome.NEW
+
+
+def test_a_run_is_green_in_spite_of_what_never_worked_there_and_not_of_what_did() -> None:
+    error = failed(Status.ERROR)
+    for new, old in ((error, None), (error, error), (leak(4096.0), None), (leak(4096.0), leak(4096.0))):
+        held = judge([new, memory(1.0)], [old, memory(1.0)] if old else [memory(1.0)])
+        assert exit_code(held, strict=False) != 0
+        assert is_green(held)
+    for new, old in ((error, latency(1.0)), (leak(4096.0), leak(0.0, "clean")), (leak(8e4), leak(4096.0))):
+        assert not is_green(judge([new, memory(1.0)], [old, memory(1.0)]))
+    assert not is_green(judge([error], []))  # a run in which nothing works
 
 
 def test_a_case_that_lost_its_support_is_broken() -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from cli_rigs import Dsbench
-from make_runs import a_run, slowed
+from make_runs import a_case, a_run, around, failed, measured, slowed
 from project_rigs import MEASURE, commit, git, write
 
 from dsbench import runs
 from dsbench.baseline import LOOKED_BACK, green_runs
+from dsbench.cli.gate_measured import green
+from dsbench.gate import Policy
 from dsbench.history import record
-from dsbench.records import Run
+from dsbench.records import Run, Status
 
 RUN = ("run", "--suites", "suites", "--backend", "fake", "--min-time", "0.001", "--rounds", "3")
 
@@ -110,6 +112,18 @@ def test_a_folder_without_a_good_run_says_so(project: Path, dsbench: Dsbench) ->
     result = dsbench("gate", "--baseline", "last-green", *MEASURE)
     assert result.exit_code == 4
     assert "holds nothing that was good" in result.stderr
+
+
+def test_a_case_that_always_fails_keeps_no_run_from_being_green_and_one_that_worked_does(
+    tmp_path: Path,
+) -> None:
+    works, fails = a_case("works"), a_case("fails")
+    latency = measured(works, "latency", {"latency": around(1e-3)})
+    unfiltered = {"filters": [], "excludes": []}
+    always = a_run([latency, failed(fails, "latency", Status.OOM, "70 GiB")], settings=unfiltered)
+    broken = a_run([failed(works, "latency", Status.ERROR, "no luck")], settings=unfiltered)
+    found = green([always, always, broken, always], Policy(), {}, tmp_path)
+    assert [run is always for run in found] == [True, True, True]
 
 
 def test_only_the_newest_runs_are_looked_at() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dsbench.backends.fake import COLD_PENALTY
-from dsbench.gate import Outcome
-from dsbench.paired_gate import CONFIRMING, LOOKS, PairedPolicy, confirm, settle
 from dsbench.pairs import FEWEST, Pair, Pairing, Side, measure_pair
 from dsbench.records import Case
 from dsbench.registry import load
@@ -42,7 +41,6 @@ def echo(device, seed):
     return {{"x": [1.0]}}
 """
 QUICK = Pairing("fake", timeout=20.0, seconds=0.0)
-POLICY = PairedPolicy()
 BOTH = ("latency", "latency_cold")
 
 
@@ -68,6 +66,7 @@ def test_a_pair_tells_the_ratio_of_the_second_side_to_the_first(tmp_path: Path) 
     assert found["echoes.echo.steady"].log_ratio == pytest.approx(0.0, abs=1e-9)
     assert found["echoes.echo.other"].log_ratio == pytest.approx(math.log(1.25))
     assert found["echoes.echo.other"].seconds == pytest.approx((1e-3, 1.25e-3))
+    assert found["echoes.echo.other"].cpu_log_ratio is None  # it is not the host that computes
 
 
 def test_a_pair_keeps_every_turn_it_comes_from(tmp_path: Path) -> None:
@@ -169,69 +168,15 @@ def test_a_clock_that_runs_backwards_is_an_error_and_not_waited_for(tmp_path: Pa
     assert found["echoes.echo.steady"].problems == {}
 
 
-CASE = Case("s", "b", "c")
-
-
-def pairs(ratios: list[float]) -> list[Pair]:
-    return [
-        Pair(CASE.name, number, seconds=(1.0, math.exp(ratio)), log_ratio=ratio)
-        for number, ratio in enumerate(ratios)
-    ]
-
-
-def spread(centre: float, width: float, count: int = LOOKS[0]) -> list[Pair]:
-    return pairs([centre + width * (number / (count - 1) - 0.5) for number in range(count)])
-
-
-@pytest.mark.parametrize(
-    ("centre", "width", "outcome"),
-    [
-        (0.05, 0.01, Outcome.WORSE),
-        (-0.05, 0.01, Outcome.BETTER),
-        (0.0, 0.01, Outcome.SAME),
-        (0.005, 0.001, Outcome.SAME),
-        (0.03, 0.2, Outcome.INCONCLUSIVE),
-    ],
-)
-def test_a_verdict_follows_from_where_the_interval_lies(
-    centre: float, width: float, outcome: Outcome
-) -> None:
-    assert settle(CASE, spread(centre, width), POLICY).outcome is outcome
-
-
-def test_an_inconclusive_verdict_says_how_many_more_pairs_it_would_take() -> None:
-    found = settle(CASE, spread(0.015, 0.06), POLICY)
-    assert found.outcome is Outcome.INCONCLUSIVE
-    assert "more pairs would decide" in found.reason
-    assert found.smallest is not None
-    assert 0.01 < found.smallest < 0.06
-
-
-def test_a_few_pairs_are_too_few_whatever_they_say() -> None:
-    assert settle(CASE, pairs([0.5] * 5), POLICY).outcome is Outcome.INCONCLUSIVE
-
-
-def test_a_case_that_only_the_old_side_can_measure_is_broken_and_only_the_new_one_is_new() -> None:
-    for where, outcome in ((1, Outcome.BROKEN), (0, Outcome.NEW)):
-        trouble = Pair(CASE.name, 0, problems={where: ("crashed", "died")})
-        assert settle(CASE, [*spread(0.0, 0.01), trouble], POLICY).outcome is outcome
-    trouble = Pair(CASE.name, 0, problems={0: ("crashed", "died"), 1: ("crashed", "died")})
-    assert settle(CASE, [trouble], POLICY).outcome is Outcome.INCONCLUSIVE
-
-
-def test_an_alarm_that_does_not_recur_does_not_fail() -> None:
-    alarm = settle(CASE, spread(0.05, 0.01), POLICY)
-    (found,) = confirm([alarm], {(CASE.name, "latency"): spread(0.0, 0.01, CONFIRMING)}, POLICY)
-    assert found.outcome is Outcome.SAME
-    assert "did not confirm" in found.reason
-
-
-def test_an_alarm_that_was_not_measured_again_is_inconclusive() -> None:
-    (found,) = confirm([settle(CASE, spread(0.05, 0.01), POLICY)], {}, POLICY)
-    assert found.outcome is Outcome.INCONCLUSIVE
-    assert "not measured again" in found.reason
+def test_on_the_processor_a_pair_tells_how_much_of_its_time_a_case_computes(tmp_path: Path) -> None:
+    sides = side(tmp_path, "a", "sum(range(50_000))"), side(tmp_path, "b", "time.sleep(1e-3)")
+    on_cpu = replace(QUICK, backend="cpu")
+    found = {pair.case: pair for pair in measure_pair(sides, cases(sides[0]), 0, on_cpu)}
+    (_, least) = found["echoes.echo.other"].occupied
+    assert least < 0.5
+    assert found["echoes.echo.other"].cpu_log_ratio is not None
 
 
 def test_what_is_kept_of_a_pair_without_numbers_has_none() -> None:
-    row = Pair(CASE.name, 0, problems={1: ("crashed", "died")}).to_json()
+    row = Pair("s.b.c", 0, problems={1: ("crashed", "died")}).to_json()
     assert (row["log_ratio"], row["seconds"], row["problems"]) == (None, None, {"1": ["crashed", "died"]})

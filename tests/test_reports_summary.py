@@ -44,7 +44,7 @@ def test_every_warning_says_what_to_do() -> None:
     assert "dsbench run --resume goes on" in text
     assert "1 case did not settle: try a longer --min-time or a quieter machine" in text
     assert "2 of 512 samples were disturbed (2 × clock … of … MHz): see that nothing else" in text
-    assert "quick points: not recorded in the history; run without --quick to record" in text
+    assert "quick points: in the history only with --record; run without --quick for the full ones" in text
 
 
 def leak(low: float, files: float = 0.0, status: Status = Status.OK, **notes: Scalar) -> Measurement:

@@ -141,6 +141,24 @@ def test_a_probe_that_fails_on_the_new_side_alone_is_broken_and_on_both_no_news(
     assert both.verdicts() == []
 
 
+def test_a_leak_on_both_sides_is_no_news_and_one_where_the_old_side_failed_is() -> None:
+    def leak(low: float) -> Measurement:
+        readings = {f"leak_{name}": (Sample(low, 0),) for name in ("slope", "low", "high")}
+        notes = {"verdict": "leak" if low else "clean", "budget": 256.0}
+        return Measurement(case("c"), "leak", Status.OK, readings=readings, notes=notes)
+
+    lost = Measurement(case("c"), "leak", Status.OOM, "no memory")
+    for before, outcome, still in (
+        (leak(4096.0), Outcome.SAME, False),
+        (lost, Outcome.WORSE, False),
+        (leak(0.0), Outcome.INCONCLUSIVE, True),
+    ):
+        found = Exact()
+        found.add([[before], [leak(4096.0)]])
+        assert [verdict.outcome for verdict in found.verdicts()] == [outcome]
+        assert found.open is still
+
+
 def raised(name: str, metric: str, outcome: Outcome = Outcome.WORSE) -> Verdict:
     return Verdict(outcome, case(name), metric, change=Estimate(0.2, 0.1, 0.3), reason="stored")
 

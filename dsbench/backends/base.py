@@ -49,6 +49,8 @@ class Backend(ABC):
     """One device of a family. Times are seconds, sizes are bytes."""
 
     name: ClassVar[str]
+    on_host: ClassVar[bool] = False
+    """Whether calls are computed by threads of this process, so that its processor time is theirs."""
 
     def __init__(self, index: int = 0) -> None:
         self.index = index

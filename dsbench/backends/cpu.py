@@ -25,6 +25,7 @@ class CpuBackend(HostClockBackend):
     """The cores this process may run on, one thread each unless ``OMP_NUM_THREADS`` says otherwise."""
 
     name = "cpu"
+    on_host = True
 
     @classmethod
     def availability(cls, torch: Any = None) -> Availability:

@@ -82,6 +82,7 @@ def _found(identity: str, source: Path | None) -> tuple[Verdict, Judged]:
                 threshold=row["threshold"],
                 reason=row["reason"],
                 id=row["id"],
+                probe=row.get("probe", ""),  # reports of earlier versions have none
             )
             for row in rows
         }

@@ -60,7 +60,8 @@ def measure_alarms(
     held against.
 
     Args:
-        verdicts: those of the gate; acknowledged ones are left as they are.
+        verdicts: those of the gate; acknowledged ones and those that are bad whatever was before are left as
+            they are.
         past: what the run was held against.
 
     Returns:
@@ -77,7 +78,8 @@ def measure_alarms(
     alarms: dict[str, list[Verdict]] = {}
     rest: list[Verdict] = []
     for verdict in verdicts:
-        raised = verdict.outcome in (Outcome.WORSE, Outcome.BROKEN) and not verdict.acknowledged
+        left = verdict.acknowledged or verdict.standing
+        raised = verdict.outcome in (Outcome.WORSE, Outcome.BROKEN) and not left
         source = source_of(past, verdict.case.name) if raised else None
         commit = source.environment.commit if source else None
         alarms.setdefault(commit, []).append(verdict) if commit else rest.append(verdict)
@@ -105,15 +107,14 @@ def green(
     """The runs of the past in which the gate finds nothing, oldest first; says on stderr which the last
     is."""
     from dsbench.baseline import expected, green_runs, last_good
-    from dsbench.gate import exit_code, judge
+    from dsbench.gate import is_green, judge
 
-    def is_green(run: Run, before: list[Run]) -> bool:
+    def finds_nothing(run: Run, before: list[Run]) -> bool:
         verdicts = judge(run.measurements, expected(last_good(before), run), policy, usual)
         judged = judged_run(run, before[-1].environment.commit or "" if before else "")
-        marked = acknowledge(verdicts, judged, results)
-        return exit_code(marked, strict=False) == exits.OK and not run.suite_errors
+        return is_green(acknowledge(verdicts, judged, results)) and not run.suite_errors
 
-    found = green_runs(past, is_green)
+    found = green_runs(past, finds_nothing)
     if found:
         commit = (found[-1].environment.commit or "unknown")[:8]
         click.echo(f"last green: commit {commit}, {len(past) - len(found)} earlier runs left out", err=True)

@@ -67,15 +67,16 @@ def verdicts_json(
             {"outcome": str, "case": {as in a run}, "metric": str, "unit": str,
              "before": estimate, "after": estimate, "change": estimate,
              "threshold": float, "smallest": float | null, "reason": str,
-             "id": str, "acknowledged": str}],
+             "id": str, "acknowledged": str, "lapsed": str, "probe": str}],
          "kernels": {"profiled": int, "unlike": [case name], "changes": [
             {"case": str, "kernel": str, "before": float | null, "after": float | null,
              "change": float | null}]} | null}
 
     An estimate is ``{"value", "low": float | null, "high": float | null}`` or null; `change` and
     `threshold` are relative to the old value (0.05 is 5 %), and so is `smallest`, the smallest change that
-    could have been shown. `metric` is empty when the verdict is about the case as a whole. `id` is what
-    ``dsbench ack`` takes; `acknowledged` says why the change was accepted, and is empty if it was not.
+    could have been shown. `metric` is empty when the verdict is about a probe as a whole, which `probe` then
+    names, or about all of the case. `id` is what ``dsbench ack`` takes; `acknowledged` says why the change
+    was accepted, and `lapsed` what was and no longer covers it; each is empty where there is no such thing.
     `kernels` is null unless both runs profiled a case; its times are seconds
     of a call.
 
@@ -139,6 +140,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "id": verdict.id,
         "acknowledged": verdict.acknowledged,
+        "lapsed": verdict.lapsed,
+        "probe": verdict.probe,
     }
 
 

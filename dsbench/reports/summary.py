@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from dsbench.metrics import METRICS, evaluate
-from dsbench.records import Measurement, Run, Status
+from dsbench.leaking import leaks
+from dsbench.metrics import evaluate
+from dsbench.records import Run, Status
 from dsbench.reports.plain import clean
 from dsbench.reports.rows import Group, plural
 from dsbench.reports.units import percent
 
 DOUBTFUL = 1.05
 """The share of a ceiling beyond which it is no longer the noise of both that explains it."""
-
-
-OPEN_FILES = METRICS["leak_files"].resolution
 
 
 def headline(run: Run, found: list[Group]) -> str:
@@ -88,24 +86,14 @@ def warnings(run: Run, found: list[Group]) -> list[str]:
             f"({percent(share)}): unless its data fit the cache, correct the work formula or measure the "
             "ceilings again, dsbench doctor --ceilings"
         )
-    leaks = [m for m in run.measurements if _leaks(m)]
-    if leaks:
-        worst = max(leaks, key=lambda m: evaluate(m)["leak_slope"].value)
+    leaking = [m for m in run.measurements if leaks(m)]
+    if leaking:
+        worst = max(leaking, key=lambda m: evaluate(m)["leak_slope"].value)
         place = f" at {clean(str(worst.notes['leak_at_1']))}" if "leak_at_1" in worst.notes else ""
         said.append(
-            f"{len(leaks)} {plural(len(leaks), 'case')} leaking, {clean(worst.case.name)} most{place}: "
+            f"{len(leaking)} {plural(len(leaking), 'case')} leaking, {clean(worst.case.name)} most{place}: "
             "docs/memory-leaks.md leads from here to the line"
         )
     if run.quick:
-        said.append("quick points: not recorded in the history; run without --quick to record")
+        said.append("quick points: in the history only with --record; run without --quick for the full ones")
     return said
-
-
-def _leaks(measurement: Measurement) -> bool:
-    """Whether any round found a leak that the candidate does not declare."""
-    if measurement.probe != "leak" or measurement.status is not Status.OK or "declared" in measurement.notes:
-        return False
-    lows = [sample.value for sample in measurement.readings["leak_low"]]
-    files = [sample.value for sample in measurement.readings.get("leak_files", ())]
-    judged = measurement.notes["verdict"] != "unknown"  # a single call is not
-    return judged and (max(lows) > float(measurement.notes["budget"]) or max(files, default=0.0) > OPEN_FILES)

@@ -46,8 +46,12 @@ def counts(verdicts: Iterable[Verdict]) -> str:
 
 def told(verdict: Verdict) -> str:
     """Why a verdict is what it is and what could have been seen, after the id by which it can be
-    acknowledged, and why it was."""
-    parts = [f"acknowledged: {verdict.acknowledged}" if verdict.acknowledged else "", verdict.reason]
+    acknowledged, and why it was or no longer is."""
+    parts = [
+        f"acknowledged: {verdict.acknowledged}" if verdict.acknowledged else "",
+        f"no longer acknowledged: {verdict.lapsed}" if verdict.lapsed else "",
+        verdict.reason,
+    ]
     if verdict.smallest is not None:
         parts.append(f"{units.percent(verdict.smallest)} could have been shown")
     text = "; ".join(filter(None, parts))

@@ -88,11 +88,11 @@ def draws(found: list[Row]) -> None:
     rows = [
         [
             *(machine, NEIGHBOUR[busy], f"{kernel}, {real:.1%} for real" if real else kernel, clock),
-            *(curve(some, what, "draws") for what in ("alarms", "confirmed")),
+            *(curve(some, what, "draws") for what in ("same", "alarms with 12 pairs", "alarms", "confirmed")),
         ]
         for (machine, busy, kernel, real, clock), some in sorted(groups.items())
     ]
-    table(["machine", "neighbour", "kernel", "clock", "alarms", "confirmed"], rows)
+    table(["machine", "neighbour", "kernel", "clock", "same", "12 pairs", "24 pairs", "confirmed"], rows)
     for clock in sorted({row["clock"] for row in found}):
         nothing = [row for row in found if row["clock"] == clock and not row["real"] + row["injected"]]
         of = sum(row["draws"] for row in nothing)

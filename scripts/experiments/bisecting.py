@@ -42,7 +42,7 @@ def search(pool: Pool, size: float, culprit: int, draw: random.Random) -> Search
         sides: tuple[Side, Side], cases: Sequence[Case], number: int, pairing: Pairing
     ) -> Iterator[Pair]:
         del cases, pairing
-        ratio = draw.choice(pool) + math.log1p(size) * (int(sides[1].name) >= culprit)
+        ratio = draw.choice(pool).log_ratio + math.log1p(size) * (int(sides[1].name) >= culprit)
         yield Pair(CASE.name, number, seconds=(1.0, math.exp(ratio)), log_ratio=ratio)
 
     found = Search(
@@ -66,7 +66,7 @@ def trusting(pool: Pool, size: float, culprit: int, draw: random.Random) -> int:
     low, high = 0, COMMITS - 1
     while low < high:
         middle = (low + high) // 2
-        ratios = [draw.choice(pool) + math.log1p(size) * (middle >= culprit) for _ in range(3)]
+        ratios = [draw.choice(pool).log_ratio + math.log1p(size) * (middle >= culprit) for _ in range(3)]
         low, high = (low, middle) if median(ratios) > math.log1p(size) / 2 else (middle + 1, high)
     return low
 
@@ -104,7 +104,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [
         row(machine, kernel, pool, size, options.repetitions)
-        for machine, kernels in pools(options.folder).items()
+        for machine, kernels in pools([options.folder]).items()
         for kernel, pool in kernels.items()
         for size in SIZES
     ]

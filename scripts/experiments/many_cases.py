@@ -8,7 +8,7 @@ discovery rate controlled (Benjamini and Hochberg, J. R. Stat. Soc. B 57, 1995).
 
 What could have failed: one of the five is missed, or a case that is no slower is called so.
 
-    python scripts/experiments/many_cases.py FOLDER --out docs/experiments
+    python scripts/experiments/many_cases.py TRACES ... --out docs/experiments
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from traces import log_ratio, read
+from traces import by_wall, pair_of, read, slower
 
 from dsbench.gate import Outcome
 from dsbench.paired_gate import LOOKS, PairedPolicy
@@ -37,17 +39,18 @@ SIZES = (0.01, 0.02, 0.05, 0.10)
 RATE = 0.01
 """False discovery rate of the one-stage rule; dsbench's own error is as large."""
 
-Pool = Sequence[float]
+Pool = Sequence[Pair]
 
 
-def pools(folder: Path) -> dict[str, dict[str, list[float]]]:
-    """Log ratios of pairs of identical sides, by machine and kernel."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for stream in read([folder]):
+def pools(folders: Sequence[Path]) -> dict[str, dict[str, list[Pair]]]:
+    """Pairs of identical sides, by machine and kernel."""
+    found: dict[str, dict[str, list[Pair]]] = defaultdict(lambda: defaultdict(list))
+    for stream in read(folders):
         cell = stream.cell
         if not cell.real:
             machine = f"{cell.machine}, {'busy' if cell.busy else 'quiet'}"
-            found[machine][cell.kernel] += map(log_ratio, stream.pairs)
+            clocks = zip_longest(stream.pairs, stream.processor)
+            found[machine][cell.kernel] += [pair_of(number, *turns) for number, turns in enumerate(clocks)]
     return found
 
 
@@ -58,7 +61,7 @@ class Simulation:
         self.cases = [Case("simulated", "case", str(number)) for number in range(CASES)]
         self.slower = set(draw.sample(self.cases, SLOWER))
         self._pool = {case: draw.choice(pools) for case in self.cases}
-        self._shift, self._draw = math.log1p(size), draw
+        self._shift, self._draw = size, draw
         self.taken: dict[Case, list[float]] = defaultdict(list)
 
     def measure(
@@ -75,12 +78,12 @@ class Simulation:
         for case in cases:
             noise = self._draw.choice(self._pool[case])
             if case.name in controls:
-                yield Pair(case.name, number, True, seconds=(1.0, 1.0), log_ratio=noise)
+                yield replace(noise, case=case.name, number=number, control=True)
                 noise = self._draw.choice(self._pool[case])
-            ratio = noise + self._shift * (case in self.slower)
+            (pair,) = slower([noise], self._shift * (case in self.slower))
             if len(self.taken[case]) < LOOKS[0]:
-                self.taken[case].append(ratio)
-            yield Pair(case.name, number, seconds=(1.0, math.exp(ratio)), log_ratio=ratio)
+                self.taken[case].append(pair.log_ratio)
+            yield replace(pair, case=case.name, number=number)
 
 
 def one_stage(simulation: Simulation) -> set[Case]:
@@ -91,8 +94,34 @@ def one_stage(simulation: Simulation) -> set[Case]:
     return {case for case in ordered[: max(passed, default=0)] if median(simulation.taken[case]) >= 0.01}
 
 
-def repetition(pools: Sequence[Pool], size: float, draw: random.Random) -> dict[str, Any]:
+def repetition(pools: Sequence[Pool], size: float, seed: str) -> dict[str, Any]:
     """One comparison of all cases: what each rule found, and how many pairs dsbench took."""
+    versus, simulation, kept = compared(pools, size, seed)
+    # The same cases and pairs, of which dsbench knows no processor time.
+    wall, _, _ = compared([by_wall(pool) for pool in pools], size, seed)
+    verdicts = versus.verdicts()
+    differ = sum(v.outcome in (Outcome.WORSE, Outcome.BETTER) for v in versus.controls())
+    alarms = {v.case for v in verdicts if v.outcome is Outcome.WORSE or "fresh pairs" in v.reason}
+    rules = {
+        "dsbench": {v.case for v in verdicts if v.outcome is Outcome.WORSE},
+        "dsbench, wall clock alone": {v.case for v in wall.verdicts() if v.outcome is Outcome.WORSE},
+        "screening alone": alarms,
+        f"one stage, false discovery rate {RATE:.0%}": one_stage(simulation),
+    }
+    return {
+        "rules": {
+            rule: (len(found & simulation.slower), len(found - simulation.slower))
+            for rule, found in rules.items()
+        },
+        "pairs": kept,
+        "controls": len(versus.controls()),
+        "controls that differ": differ,
+    }
+
+
+def compared(pools: Sequence[Pool], size: float, seed: str) -> tuple[Versus, Simulation, int]:
+    """All cases held against each other, and how many pairs that took."""
+    draw = random.Random(seed)
     simulation = Simulation(pools, size, draw)
     kept: Counter[bool] = Counter()
     side = Side("simulated", Path())
@@ -106,37 +135,23 @@ def repetition(pools: Sequence[Pool], size: float, draw: random.Random) -> dict[
         simulation.measure,
     )
     versus.run()
-    verdicts = versus.verdicts()
-    differ = sum(v.outcome in (Outcome.WORSE, Outcome.BETTER) for v in versus.controls())
-    alarms = {v.case for v in verdicts if v.outcome is Outcome.WORSE or "fresh pairs" in v.reason}
-    rules = {
-        "dsbench": {v.case for v in verdicts if v.outcome is Outcome.WORSE},
-        "screening alone": alarms,
-        f"one stage, false discovery rate {RATE:.0%}": one_stage(simulation),
-    }
-    return {
-        "rules": {
-            rule: (len(found & simulation.slower), len(found - simulation.slower))
-            for rule, found in rules.items()
-        },
-        "pairs": kept.total(),
-        "controls": len(versus.controls()),
-        "controls that differ": differ,
-    }
+    return versus, simulation, kept.total()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="200 simulated cases, five of them slower")
-    parser.add_argument("folder", type=Path, help="folder of *.jsonl.gz traces")
+    parser.add_argument("traces", type=Path, nargs="+", help="files, and folders of files, *.jsonl.gz")
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     parser.add_argument("--repetitions", type=int, default=200)
     options = parser.parse_args()
-    recorded = pools(options.folder)
+    recorded = pools(options.traces)
     rows = []
     for machine, kernels in recorded.items():
         for size in SIZES:
-            draw = random.Random(f"{machine} {size}")
-            done = [repetition(list(kernels.values()), size, draw) for _ in range(options.repetitions)]
+            done = [
+                repetition(list(kernels.values()), size, f"{machine} {size} {number}")
+                for number in range(options.repetitions)
+            ]
             for rule in done[0]["rules"]:
                 found = [one["rules"][rule] for one in done]
                 rows.append(

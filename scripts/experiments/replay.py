@@ -22,7 +22,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from itertools import product
@@ -32,10 +32,11 @@ from typing import Any
 
 import numpy as np
 from rules import RULES, Comparison, confirmed, screened
-from traces import Cell, Stream, log_ratio, read
+from traces import Cell, Stream, Turns, by_wall, log_ratio, read, slower
 
 from dsbench.gate import Outcome
 from dsbench.paired_gate import CONFIRMING, LOOKS
+from dsbench.pairs import Pair
 
 INJECTED = (0.0, 0.01, 0.02, 0.05, 0.10)
 PEERS = ("asv", "asv_runner", "pyperf", "pytest-benchmark")
@@ -43,29 +44,32 @@ PEERS = ("asv", "asv_runner", "pyperf", "pytest-benchmark")
 
 def slowed(compared: Comparison, share: float) -> Comparison:
     """The second side scaled by a share."""
-    return [(before, after * (1 + share)) for before, after in compared]
+    return compared.each(lambda pairs: [(before, after * (1 + share)) for before, after in pairs])
 
 
-def one_after_the_other(block: Comparison) -> Comparison:
+def one_after_the_other(block: Sequence[Turns]) -> Sequence[Turns]:
     """A block of pairs whose sides did the same, as if one side had been measured before the other."""
     processes = [np.asarray(side) for pair in block for side in pair]
     half = len(processes) // 2
     return list(zip(processes[:half], processes[half:], strict=True))
 
 
-def blocks(streams: Sequence[Stream], pairs: int, wanted: int, draw: random.Random) -> Iterator[Any]:
+def blocks(
+    streams: Sequence[Stream], pairs: int, wanted: int, draw: random.Random
+) -> Iterator[tuple[Comparison, list[Pair]]]:
     """Some of the blocks of so many pairs, each with the pairs that are not in it, those of other streams
     if there are enough."""
+    all_of = [Comparison(stream.pairs, stream.processor) for stream in streams]
+    whole = [compared.pairs for compared in all_of]
     starts = [
         (index, start)
         for index, stream in enumerate(streams)
         for start in range(len(stream.pairs) - pairs + 1)
     ]
     for index, start in draw.sample(starts, min(wanted, len(starts))):
-        block = streams[index].pairs[start : start + pairs]
-        others = [pair for other, stream in enumerate(streams) if other != index for pair in stream.pairs]
-        mine = streams[index].pairs[:start] + streams[index].pairs[start + pairs :]
-        yield block, others if len(others) >= CONFIRMING else others + mine
+        others = [pair for other, some in enumerate(whole) if other != index for pair in some]
+        mine = whole[index][:start] + whole[index][start + pairs :]
+        yield all_of[index][start : start + pairs], others if len(others) >= CONFIRMING else others + mine
 
 
 def judged(streams: Sequence[Stream], wanted: int) -> Iterator[dict[str, Any]]:
@@ -85,11 +89,11 @@ def judged(streams: Sequence[Stream], wanted: int) -> Iterator[dict[str, Any]]:
                 for rule, says in RULES.items():
                     count("turns", injected, rule, says(compared))
                     if not cell.real:
-                        count("after", injected, rule, says(slowed(one_after_the_other(block), injected)))
+                        after = slowed(block.each(one_after_the_other), injected)
+                        count("after", injected, rule, says(after))
                 if len(others) >= CONFIRMING:
-                    fresh = draw.sample(others, CONFIRMING)
-                    ratios = [[log_ratio(p) + math.log1p(injected) for p in some] for some in (block, fresh)]
-                    count("turns", injected, "dsbench, confirmed", confirmed(*ratios))
+                    fresh = slower(draw.sample(others, CONFIRMING), injected)
+                    count("turns", injected, "dsbench, confirmed", confirmed(compared.pairs, fresh))
         for (design, injected, rule), (comparisons, worse) in counts.items():
             told = {"design": design, "injected": injected, "pairs": pairs, "rule": rule}
             yield {**asdict(cell), **told, "comparisons": comparisons, "worse": worse}
@@ -97,28 +101,33 @@ def judged(streams: Sequence[Stream], wanted: int) -> Iterator[dict[str, Any]]:
 
 def drawn(streams: Sequence[Stream], draws: int) -> Iterator[dict[str, Any]]:
     """A row a clock and slow-down: how many comparisons of pairs in any order dsbench called slower, at
-    first and after fresh pairs. (dsbench itself judges by the wall clock.)"""
+    its first look, at any, and after fresh pairs. The clocks are the wall's alone, processor time alone, and
+    either, which is what dsbench does."""
     cell = streams[0].cell
-    clocks = {
-        "wall": [log_ratio(pair) for stream in streams for pair in stream.pairs],
-        "processor": [log_ratio(pair) for stream in streams for pair in stream.processor],
-    }
-    enough = {name: ratios for name, ratios in clocks.items() if len(ratios) >= LOOKS[-1] + CONFIRMING}
+    either = [pair for s in streams for pair in Comparison(s.pairs, s.processor).pairs]
+    processor = [replace(p, log_ratio=p.cpu_log_ratio) for p in either if p.cpu_log_ratio is not None]
+    clocks = {"wall": by_wall(either), "processor": by_wall(processor), "either": either if processor else []}
+    enough = {name: pairs for name, pairs in clocks.items() if len(pairs) >= LOOKS[-1] + CONFIRMING}
     draw = random.Random(0)
-    for (clock, ratios), injected in product(enough.items(), (0.0,) if cell.real else INJECTED):
+    for (clock, pairs), injected in product(enough.items(), (0.0,) if cell.real else INJECTED):
         # Whether a slow-down is found needs fewer draws than how rarely nothing is called one.
         wanted = draws if not cell.real + injected else draws // 10
-        shifted = [ratio + math.log1p(injected) for ratio in ratios]
-        alarms = recurring = 0
+        shifted = slower(pairs, injected)
+        first = alarms = recurring = same = 0
         for _ in range(wanted):
             some = draw.sample(shifted, LOOKS[-1] + CONFIRMING)
-            alarm = screened(some[: LOOKS[-1]]).outcome is Outcome.WORSE
-            alarms += alarm
-            recurring += alarm and confirmed(some[: LOOKS[-1]], some[LOOKS[-1] :])
+            says = screened(some[: LOOKS[-1]]).outcome
+            same += says is Outcome.SAME
+            if says is Outcome.WORSE:
+                alarms += 1
+                first += screened(some[: LOOKS[0]]).outcome is Outcome.WORSE
+                recurring += confirmed(some[: LOOKS[-1]], some[LOOKS[-1] :])
         told = {
             "clock": clock,
             "injected": injected,
             "draws": wanted,
+            "same": same,
+            "alarms with 12 pairs": first,
             "alarms": alarms,
             "confirmed": recurring,
         }

@@ -1,8 +1,9 @@
 """Rules that say from samples of two sides whether the second is slower: peers by their own code, and
 dsbench's.
 
-A comparison is a list of pairs of processes, each with the samples of its two sides. Rules that know nothing
-of processes get the samples of all of them, first to last.
+A comparison is a list of pairs of processes, each with the samples of its two sides, by the clock on the wall
+and, where it was recorded, in processor time, which dsbench alone looks at. Rules that know nothing of
+processes get the samples of all of them, first to last.
 
 Needs `pip install pyperf pytest-benchmark`.
 """
@@ -10,6 +11,8 @@ Needs `pip install pyperf pytest-benchmark`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pyperf
@@ -19,7 +22,7 @@ from pyperf._compare import CompareData, CompareResult
 from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import parse_compare_fail
 from scipy.stats import mannwhitneyu, ttest_ind
-from traces import Turns, log_ratio
+from traces import Turns, by_wall, pair_of
 
 from dsbench.gate import Outcome, Verdict
 from dsbench.paired_gate import LOOKS, PairedPolicy, confirm, settle
@@ -29,12 +32,33 @@ from dsbench.records import Case
 
 CASE = Case("recorded", "trace", "kernel")
 POLICY = PairedPolicy()
-Comparison = Sequence[Turns]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Pairs that follow each other, by either clock; `processor` is empty where a device computes."""
+
+    wall: Sequence[Turns]
+    processor: Sequence[Turns] = ()
+
+    def __getitem__(self, some: slice) -> Comparison:
+        return Comparison(self.wall[some], self.processor[some])
+
+    def each(self, change: Callable[[Sequence[Turns]], Sequence[Turns]]) -> Comparison:
+        """The same change made by either clock."""
+        return Comparison(change(self.wall), change(self.processor))
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """As dsbench has them."""
+        return [
+            pair_of(number, *clocks) for number, clocks in enumerate(zip_longest(self.wall, self.processor))
+        ]
 
 
 def pooled(compared: Comparison) -> tuple[list[float], list[float]]:
     """The samples of either side."""
-    return tuple(np.concatenate([pair[side] for pair in compared]).tolist() for side in (0, 1))  # type: ignore[return-value]
+    return tuple(np.concatenate([pair[side] for pair in compared.wall]).tolist() for side in (0, 1))  # type: ignore[return-value]
 
 
 def asv(compared: Comparison) -> bool:
@@ -52,7 +76,7 @@ def pyperf_compare(compared: Comparison) -> bool:
     def side(index: int) -> CompareData:
         runs = [
             pyperf.Run(pair[index].tolist(), metadata={"name": "kernel"}, collect_metadata=False)
-            for pair in compared
+            for pair in compared.wall
         ]
         return CompareData("side", pyperf.Benchmark(runs))
 
@@ -88,17 +112,8 @@ def u_test(compared: Comparison) -> bool:
     return bool(mannwhitneyu(before, after).pvalue < 0.05 and np.median(after) > np.median(before))
 
 
-def pairs_of(log_ratios: Sequence[float]) -> list[Pair]:
-    """Pairs that say so."""
-    return [
-        Pair(CASE.name, number, seconds=(1.0, 1.0), log_ratio=ratio)
-        for number, ratio in enumerate(log_ratios)
-    ]
-
-
-def screened(log_ratios: Sequence[float]) -> Verdict:
+def screened(pairs: Sequence[Pair]) -> Verdict:
     """What dsbench says at the first of its looks that decides, before fresh pairs confirm it."""
-    pairs = pairs_of(log_ratios)
     for look in (look for look in LOOKS if look <= len(pairs)):
         verdict = settle(CASE, pairs[:look], POLICY)
         if verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -106,18 +121,23 @@ def screened(log_ratios: Sequence[float]) -> Verdict:
     return verdict
 
 
-def confirmed(log_ratios: Sequence[float], fresh: Sequence[float]) -> bool:
+def confirmed(pairs: Sequence[Pair], fresh: Sequence[Pair]) -> bool:
     """Worse by dsbench at the first look and once more in fresh pairs."""
-    alarm = screened(log_ratios)
+    alarm = screened(pairs)
     if alarm.outcome is not Outcome.WORSE:
         return False
-    (verdict,) = confirm([alarm], {(CASE.name, HOT): pairs_of(fresh)}, POLICY)
+    (verdict,) = confirm([alarm], {(CASE.name, HOT): fresh}, POLICY)
     return verdict.outcome is Outcome.WORSE
 
 
 def dsbench(compared: Comparison) -> bool:
     """Worse by dsbench's screening."""
-    return screened([log_ratio(pair) for pair in compared]).outcome is Outcome.WORSE
+    return screened(compared.pairs).outcome is Outcome.WORSE
+
+
+def dsbench_by_wall(compared: Comparison) -> bool:
+    """The same if it did not look at processor time."""
+    return screened(by_wall(compared.pairs)).outcome is Outcome.WORSE
 
 
 RULES: dict[str, Callable[[Comparison], bool]] = {
@@ -127,5 +147,6 @@ RULES: dict[str, Callable[[Comparison], bool]] = {
     "pytest-benchmark, median:2%": pytest_benchmark("median:2%"),
     "t test, all samples": t_test,
     "U test, all samples": u_test,
+    "dsbench, wall clock alone": dsbench_by_wall,
     "dsbench, screening": dsbench,
 }

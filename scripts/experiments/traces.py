@@ -8,13 +8,15 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+
+from dsbench.pairs import Pair
 
 Turns = tuple[Any, Any]
 """Seconds of each turn of the two sides of one pair, as arrays."""
@@ -49,6 +51,40 @@ def log_ratio(pair: Turns) -> float:
     """What a pair says: the median log ratio of neighbouring turns."""
     turns = min(map(len, pair))
     return median(math.log(b / a) for a, b in zip(pair[0][:turns], pair[1][:turns], strict=True))
+
+
+def pair_of(number: int, wall: Turns, processor: Turns | None = None) -> Pair:
+    """A pair as `dsbench compare --measure` has it, of its turns by the clock on the wall and, where that was
+    recorded, in processor time."""
+    clocks = (
+        [np.stack(side, axis=1).tolist() for side in zip(wall, processor, strict=True)] if processor else []
+    )
+    return Pair(
+        "recorded.trace.kernel",
+        number,
+        seconds=(median(wall[0]), median(wall[1])),
+        log_ratio=log_ratio(wall),
+        cpu_log_ratio=log_ratio(processor) if processor else None,
+        turns=list(zip(*clocks, strict=False)),
+    )
+
+
+def slower(pairs: Sequence[Pair], share: float) -> list[Pair]:
+    """Pairs whose second side takes so much longer, by either clock."""
+    shift = math.log1p(share)
+    return [
+        replace(
+            pair,
+            log_ratio=pair.log_ratio + shift,
+            cpu_log_ratio=None if pair.cpu_log_ratio is None else pair.cpu_log_ratio + shift,
+        )
+        for pair in pairs
+    ]
+
+
+def by_wall(pairs: Sequence[Pair]) -> list[Pair]:
+    """Pairs of which no processor time is known."""
+    return [replace(pair, cpu_log_ratio=None) for pair in pairs]
 
 
 def read(paths: Iterable[Path]) -> list[Stream]:

@@ -11,7 +11,7 @@ from dsbench import acknowledged
 from dsbench.baseline import expected, last_good
 from dsbench.environment import is_ancestor
 from dsbench.expected import ExpectedError, absent
-from dsbench.gate import Judged, Outcome, Policy, Verdict, judge, usual_change
+from dsbench.gate import Judged, Outcome, Policy, Verdict, is_green, judge, usual_change
 from dsbench.history.sidecar import read
 from dsbench.records import Case, Run
 from dsbench.reports.site.inputs import Stored, digest_of
@@ -23,7 +23,6 @@ BUDGET = 12_000
 """Measurements of earlier runs that are judged when nothing is known of them yet: what a first build may take
 for this. Later ones remember."""
 
-RED = frozenset((Outcome.MISSING, Outcome.BROKEN, Outcome.UNBUILT, Outcome.WORSE))
 MOVED = frozenset((Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE))
 
 Habit = Callable[[Case, str], Sequence[float]]
@@ -42,8 +41,8 @@ class Changes:
 def changes(results: Path, runs: Sequence[Stored], known: dict[str, bool], habit: Habit) -> Changes:
     """Judges the newest of a place's runs.
 
-    A run is green when nothing in it is missing, broken or worse than in the green runs before it, so that a
-    slow-down stays one until it is mended. The oldest that is looked at has nothing to be held against.
+    A run is green when the gate finds nothing in it against the green runs before it, so that a slow-down
+    stays one until it is mended. The oldest that is looked at has nothing to be held against.
 
     Args:
         results: the folder of the history.
@@ -60,17 +59,12 @@ def changes(results: Path, runs: Sequence[Stored], known: dict[str, bool], habit
     window = max(FEWEST, min(MOST, BUDGET // max(newest.measurements, 1)))
     green: list[Stored] = []
     for run in runs[-window - 1 : -1]:
-        key = f"{run.digest} after {green[-1].digest}, {reader.accepted}" if green else ""
-        if key and key not in known:
+        key = f"{run.digest} after {green[-1].digest if green else 'nothing'}, {reader.accepted}"
+        if key not in known:
             known[key] = is_green(_judged(reader, run, green, habit))
-        if not key or known[key]:
+        if known[key]:
             green.append(run)
     return Changes(newest, green[-1] if green else None, _judged(reader, newest, green, habit))
-
-
-def is_green(verdicts: Sequence[Verdict]) -> bool:
-    """Whether nothing is missing, broken or worse."""
-    return not any(verdict.outcome in RED and not verdict.acknowledged for verdict in verdicts)
 
 
 class _Reader:

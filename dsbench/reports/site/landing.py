@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dsbench.gate import Outcome, Verdict
+from dsbench.gate import Outcome, Verdict, exit_code
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Status
-from dsbench.reports.site.changed import MOVED, Changes, is_green
+from dsbench.reports.site.changed import MOVED, Changes
 from dsbench.reports.site.files import CaseFiles, Point, case_id, text
 from dsbench.reports.site.inputs import Stored
 from dsbench.reports.verdicts import by_seriousness
@@ -34,7 +34,7 @@ def place_json(
     return {
         "newest": found.newest.number,
         "green": found.green and found.green.number,
-        "red": not is_green(found.verdicts),
+        "red": exit_code(found.verdicts, strict=False) != 0,
         "counts": {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]},
         "events": events(rows),
     }
@@ -81,6 +81,7 @@ def _row(
         "reason": text(verdict.reason),
         "id": verdict.id,
         "acknowledged": text(verdict.acknowledged),
+        "lapsed": text(verdict.lapsed),
         "spark": values if points and metric is not None else [],
         "from": before and before.number,
         "to": after.number,
@@ -98,7 +99,7 @@ def _range(
     beyond the threshold, and the run before that."""
     if verdict.outcome is Outcome.BROKEN:
         return _failing(recent, points)
-    if found.green is None or verdict.outcome is Outcome.NEW:
+    if found.green is None or verdict.outcome is Outcome.NEW or verdict.standing:
         return None, found.newest
     since = [run for run in recent if found.green.time <= run.time]
     first = len(since) - 1

@@ -137,7 +137,7 @@ function grid(rows, all) {
       el("span", { class: "interval" }, row.change && row.change[1] !== null ? [`${signed(row.change[1])} to ${signed(row.change[2])}`, whisker(row)] : ""),
       el("span", { class: "values" }, numbers),
       row.spark.length ? sparkline(row.spark, row.outcome) : el("span", {}),
-      el("span", { class: "why quiet" }, row.acknowledged ? `acknowledged: ${row.acknowledged}. ` : "", isolated(row.reason), RED.has(row.outcome) ? [" · accept it: ", el("code", {}, `dsbench ack ${row.id}`)] : null));
+      el("span", { class: "why quiet" }, row.acknowledged ? `acknowledged: ${row.acknowledged}. ` : row.lapsed ? `no longer acknowledged: ${row.lapsed}. ` : "", isolated(row.reason), RED.has(row.outcome) ? [" · accept it: ", el("code", {}, `dsbench ack ${row.id}`)] : null));
   }));
 }
 
