@@ -11,7 +11,7 @@ bench: $(READY)  ## measure the quick points here, and show a table and a page
 	$(BIN)/dsbench run --quick
 
 test: $(READY) $(MODELS)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## lint, format, types, architecture, workflows
 	$(BIN)/ruff check .

@@ -120,8 +120,8 @@ def measure_leak(prepared: Prepared, budget: Budget) -> Measurement:
 
 @contextmanager
 def tracing(frames: int = 1) -> Iterator[None]:
-    """Has the objects of Python counted; freezes those that are there, so that collecting garbage looks
-    through the new ones alone."""
+    """Has the objects of Python counted; freezes those that are there meanwhile, so that collecting garbage
+    looks through the new ones alone."""
     gc.collect()
     gc.freeze()
     tracemalloc.start(frames)
@@ -129,6 +129,7 @@ def tracing(frames: int = 1) -> Iterator[None]:
         yield
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
 
 
 def watch(backend: Backend, call: Callable[[], Any], budget: Budget, allowed: float) -> Watched:

@@ -28,11 +28,11 @@ from functools import partial
 import torch
 
 from reference_models.attention import fused
+from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
-from reference_models.attention.pages import Pages
-from reference_models.attention.ranking import EIGHTH, SIXTEEN, Budget, best_blocks, means
-from reference_models.attention.seen import check_shapes, share_heads
+from reference_models.attention.ranking import EIGHTH, SIXTEEN, Budget
+from reference_models.attention.seen import check_shapes
 from reference_models.attention.selection import Selection, attend
 
 BLOCK = 64
@@ -68,38 +68,13 @@ def wide(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> tor
     return attention(q, k, v, causal, rows=2 * BLOCK)
 
 
-@torch.no_grad()
-def select(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = BLOCK,
-    budget: Budget = EIGHTH,
-    lengths: torch.Tensor | None = None,
-    pages: Pages | None = None,
-) -> Selection:
-    """The blocks of keys for each row of queries, by the product of their averages.
-
-    Args:
-        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
-        causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block of keys.
-        rows: queries that share a choice, and whose average ranks.
-        budget: how many blocks are kept.
-        lengths: how many keys each sequence has, (B,); all Nk by default.
-        pages: the summaries of k's blocks, made here when they are not given.
-
-    Raises:
-        ValueError: the shapes do not fit each other.
-    """
-    check_shapes(q, k, lengths)
-    if pages is None and fused.ranks(q, k, block, rows, budget):
-        return fused.select(q, k, causal, block, rows, budget, lengths)
-    queries = means(q, rows, None if lengths is None else lengths.clamp(max=q.shape[2]))
-    keys = means(k, block, lengths) if pages is None else pages.mean
-    scores = queries @ share_heads(keys, q.shape[1]).mT
-    return best_blocks(scores, q, k, causal, block, rows, budget, lengths)
+@ranks_blocks(BLOCK, rows=BLOCK, budget=EIGHTH)
+def select(asked: Asked) -> Selection:
+    """The blocks of keys for each row of queries, by the product of their averages."""
+    sizes = asked.block, asked.rows, asked.budget
+    if asked.pages is None and fused.ranks(asked.q, asked.k, *sizes):
+        return fused.select(asked.q, asked.k, asked.causal, *sizes, asked.lengths)
+    return asked.best(asked.products())
 
 
 def scoring(rows: int, block: int, N: int, D: int, causal: bool) -> float:

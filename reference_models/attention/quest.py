@@ -14,52 +14,28 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from reference_models.attention import masked
+from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
-from reference_models.attention.pages import Pages, bounds
-from reference_models.attention.ranking import SIXTEEN, Budget, best_blocks, means
-from reference_models.attention.seen import check_shapes, share_heads
+from reference_models.attention.pages import bounds
+from reference_models.attention.ranking import SIXTEEN
+from reference_models.attention.seen import share_heads
 from reference_models.attention.selection import Selection
 
 BLOCK = 64
 """Tokens of a block of keys."""
 
 
-@torch.no_grad()
-def select(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = 1,
-    budget: Budget = SIXTEEN,
-    lengths: torch.Tensor | None = None,
-    pages: Pages | None = None,
-) -> Selection:
-    """The blocks of keys for each row of queries, by the bound of their scores.
-
-    Args:
-        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
-        causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block of keys.
-        rows: queries that share a choice, by the average of their bounds.
-        budget: how many blocks are kept.
-        lengths: how many keys each sequence has, (B,); all Nk by default.
-        pages: the summaries of k's blocks, made here when they are not given.
-
-    Raises:
-        ValueError: the shapes do not fit each other.
-    """
-    check_shapes(q, k, lengths)
-    low, high = bounds(k, block, lengths) if pages is None else (pages.low, pages.high)
-    low, high = (share_heads(x.float(), q.shape[1]).mT for x in (low, high))
+@ranks_blocks(BLOCK, rows=1, budget=SIXTEEN)
+def select(asked: Asked) -> Selection:
+    """The blocks of keys for each row of queries, by the average of the bounds of its queries' scores."""
+    pages = asked.pages
+    extremes = bounds(asked.k, asked.block, asked.lengths) if pages is None else (pages.low, pages.high)
+    low, high = (share_heads(x.float(), asked.q.shape[1]).mT for x in extremes)
     # A bound is linear in the two parts of a query, so that parts may be averaged in place of bounds.
-    count = None if lengths is None else lengths.clamp(max=q.shape[2])
-    above, below = (means(part, rows, count) for part in (q.clamp(min=0), q.clamp(max=0)))
-    return best_blocks(above @ high + below @ low, q, k, causal, block, rows, budget, lengths)
+    above, below = (asked.averaged(part) for part in (asked.q.clamp(min=0), asked.q.clamp(max=0)))
+    return asked.best(above @ high + below @ low)
 
 
 def scoring(N: int, D: int, causal: bool) -> float:

@@ -21,10 +21,9 @@ from functools import partial
 import torch
 
 from reference_models.attention import block_topk
+from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.method import Method
-from reference_models.attention.pages import Pages
-from reference_models.attention.ranking import Budget, best_blocks, means, reach
-from reference_models.attention.seen import share_heads
+from reference_models.attention.ranking import Budget
 from reference_models.attention.selection import Selection
 
 BLOCK = 64
@@ -37,44 +36,26 @@ CAP = Budget(keep=0.25, least=4)
 """The most blocks that a row gets."""
 
 
-@torch.no_grad()
-def select(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = BLOCK,
-    budget: Budget = CAP,
-    lengths: torch.Tensor | None = None,
-    pages: Pages | None = None,
-    gamma: float = GAMMA,
-) -> Selection:
+@ranks_blocks(BLOCK, rows=BLOCK, budget=CAP)
+def select(asked: Asked, gamma: float = GAMMA) -> Selection:
     """The fewest blocks whose estimated attention sums to `gamma`, the budget's sure ones among them.
 
     Args:
-        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
-        causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block of keys.
-        rows: queries that share a choice, and whose average ranks.
-        budget: the most blocks that are kept.
-        lengths: how many keys each sequence has, (B,); all Nk by default.
-        pages: the summaries of k's blocks, made here when they are not given.
+        asked: what every selector is asked; its budget is the most blocks that are kept.
         gamma: the share to reach, above 0 and at most 1.
 
     Raises:
-        ValueError: the share makes no sense, or the shapes do not fit each other.
+        ValueError: the share makes no sense.
     """
     if not 0 < gamma <= 1:
         raise ValueError(f"gamma={gamma}: the share of the attention must be above 0 and at most 1")
-    visible, sure = reach(q, k, causal, block, rows, budget, lengths)
-    queries = means(q, rows, None if lengths is None else lengths.clamp(max=q.shape[2]))
-    keys = means(k, block, lengths) if pages is None else pages.mean
-    scores = queries @ share_heads(keys, q.shape[1]).mT / math.sqrt(q.shape[-1])
-    number = torch.arange(scores.shape[-1], device=q.device)
+    visible, sure = asked.reach()
+    scores = asked.products() / math.sqrt(asked.q.shape[-1])
+    number = torch.arange(scores.shape[-1], device=scores.device)
     limits = torch.finfo(scores.dtype)
     scores.nan_to_num_(nan=limits.max).masked_fill_((number >= visible[..., None])[:, None], limits.min)
     shares = scores.softmax(-1)
-    most = best_blocks(shares.clone(), q, k, causal, block, rows, budget, lengths)
+    most = asked.best(shares.clone())
     held = shares.gather(-1, most.indices)
     # A block is needed while those before it have not reached the share; the sure ones come first.
     needed = held.cumsum(-1) - held < gamma
