@@ -64,7 +64,7 @@ def rules(found: list[Row], machine: str, busy: bool) -> None:
     names = [f"{kernel}, {real:.1%} for real" if real else kernel for kernel, real in kernels]
     print(f"### {machine}, {NEIGHBOUR[busy]}\n")
     lines = []
-    for design, title in (("after", "A, then B"), ("turns", "in turns")):
+    for design, title in (("after", "A, then B"), ("turns", "in turns"), ("shuffled", "in turns, any pairs")):
         for rule in dict.fromkeys(row["rule"] for row in here if row["design"] == design):
             for pairs in sorted({row["pairs"] for row in here}):
                 wanted = (design, rule, pairs)
@@ -73,7 +73,7 @@ def rules(found: list[Row], machine: str, busy: bool) -> None:
                     [row for row in mine if (row["kernel"], row["real"]) == kernel] for kernel in kernels
                 ]
                 # Peers are shown with as much time as dsbench takes at most.
-                if pairs == 24 or rule.startswith("dsbench"):
+                if pairs == max(row["pairs"] for row in here) or rule.startswith("dsbench"):
                     told = [curve(some, "worse", "comparisons") for some in by_kernel]
                     lines.append([title, rule, str(pairs), *told])
     table(["design", "rule", "pairs", *names], lines)

@@ -38,6 +38,8 @@ from dsbench.gate import Outcome
 from dsbench.paired_gate import CONFIRMING, LOOKS
 from dsbench.pairs import Pair
 
+FEWEST = 60
+"""Comparisons that make a cell; where streams are too short for as many blocks, their pairs are shuffled."""
 INJECTED = (0.0, 0.01, 0.02, 0.05, 0.10)
 PEERS = ("asv", "asv_runner", "pyperf", "pytest-benchmark")
 
@@ -72,6 +74,16 @@ def blocks(
         yield all_of[index][start : start + pairs], others if len(others) >= CONFIRMING else others + mine
 
 
+def shuffled(streams: Sequence[Stream], pairs: int, wanted: int, draw: random.Random) -> Iterator[Any]:
+    """So many pairs of all streams in any order, where there are enough, each time with what is left."""
+    processor = [pair for stream in streams for pair in stream.processor]
+    whole = [pair for stream in streams for pair in stream.pairs]
+    for _ in range(wanted if len(whole) >= pairs else 0):
+        order = draw.sample(range(len(whole)), len(whole))
+        mixed = Comparison([whole[i] for i in order], [processor[i] for i in order] if processor else [])
+        yield mixed[:pairs], mixed[pairs:].pairs
+
+
 def judged(streams: Sequence[Stream], wanted: int) -> Iterator[dict[str, Any]]:
     """A row a slow-down, design, number of pairs and rule: how many comparisons it called slower."""
     cell = streams[0].cell
@@ -83,17 +95,21 @@ def judged(streams: Sequence[Stream], wanted: int) -> Iterator[dict[str, Any]]:
             into[design, injected, rule][0] += 1
             into[design, injected, rule][1] += says
 
-        for block, others in blocks(streams, pairs, wanted, draw):
+        found = list(blocks(streams, pairs, wanted, draw))
+        design = "turns"
+        if len(found) < FEWEST:
+            found, design = list(shuffled(streams, pairs, wanted, draw)), "shuffled"
+        for block, others in found:
             for injected in (0.0,) if cell.real else INJECTED:
                 compared = slowed(block, injected)
                 for rule, says in RULES.items():
-                    count("turns", injected, rule, says(compared))
-                    if not cell.real:
+                    count(design, injected, rule, says(compared))
+                    if design == "turns" and not cell.real:
                         after = slowed(block.each(one_after_the_other), injected)
                         count("after", injected, rule, says(after))
                 if len(others) >= CONFIRMING:
                     fresh = slower(draw.sample(others, CONFIRMING), injected)
-                    count("turns", injected, "dsbench, confirmed", confirmed(compared.pairs, fresh))
+                    count(design, injected, "dsbench, confirmed", confirmed(compared.pairs, fresh))
         for (design, injected, rule), (comparisons, worse) in counts.items():
             told = {"design": design, "injected": injected, "pairs": pairs, "rule": rule}
             yield {**asdict(cell), **told, "comparisons": comparisons, "worse": worse}
