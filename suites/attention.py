@@ -92,7 +92,7 @@ def over_cache(name: str, memory: str = "cache_bytes", quick: bool = False) -> C
     axes={
         "N": Axis(
             full=(256, 1024, 4096, 16384, 65536),
-            quick=(256, 1024),
+            quick=(1024,),
             limits={"cpu": (256, 1024, 4096), "mps": (256, 1024, 4096)},
         ),
         "D": Axis(full=(64, 128), quick=(64,)),
