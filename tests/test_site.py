@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_runs import a_run, example, measured
+from make_runs import a_case, a_run, example, measured
 from site_rigs import COMMITS, MORE, a_history, a_night, commit, put
 
 from dsbench.acknowledged import Ack, write
 from dsbench.gate import Outcome
-from dsbench.history.reading import numbers
+from dsbench.history.reading import Heads, lines, numbers
 from dsbench.metrics import METRICS
 from dsbench.records import Case, Run
 from dsbench.reports.site import EmptyError, SiteError, build
+from dsbench.reports.site.files import case_id
 from dsbench.stats.intervals import Estimate, of_many, of_rounds
 
 
@@ -70,13 +71,15 @@ def test_many_series_get_what_each_gets_alone() -> None:
 def test_reading_the_numbers_alone_gives_the_numbers_of_the_whole_run(tmp_path: Path) -> None:
     run = example()
     path = put(run, tmp_path)
-    found = numbers(path, path.read_bytes())
+    read = lines(path, path.read_bytes(), Heads())
+    found = numbers(path, read)
     whole = Run.from_lines(path.read_text(encoding="utf-8").split("\n"))
-    assert found.run == replace(whole, measurements=())
-    assert [row.name for row in found.rows] == [m.case.name for m in whole.measurements]
-    for row, measurement in zip(found.rows, whole.measurements, strict=True):
-        wanted = {m.name: m.of(measurement) for m in METRICS.values() if m.primary and m.probe == row.probe}
-        got = {name: Estimate(*ends) for name, *ends in row.metrics}
+    assert read.run == replace(whole, measurements=())
+    assert [read.measurement(number) for number in range(len(read.heads))] == list(whole.measurements)
+    for head, metrics, measurement in zip(read.heads, found.metrics, whole.measurements, strict=True):
+        assert head == (measurement.case, measurement.case.name, *head[2:])
+        wanted = {m.name: m.of(measurement) for m in METRICS.values() if m.primary and m.probe == head.probe}
+        got = {name: Estimate(*ends) for name, *ends in metrics}
         assert got.keys() == {name for name, estimate in wanted.items() if estimate is not None}
         for name, estimate in got.items():
             assert math.isclose(estimate.value, wanted[name].value, rel_tol=1e-9)  # type: ignore[union-attr]
@@ -87,11 +90,12 @@ def test_reading_the_numbers_alone_gives_the_numbers_of_the_whole_run(tmp_path: 
 
 def test_a_run_whose_lines_have_another_order_is_read_all_the_same(tmp_path: Path) -> None:
     path = put(a_night(0), tmp_path)
-    wanted = numbers(path, path.read_bytes())
+    wanted = lines(path, path.read_bytes(), Heads())
     turned = [json.dumps(dict(reversed(json.loads(line).items()))) for line in path.read_text().splitlines()]
     measured = [f'{{"type":"measurement",{line[1:]}' for line in turned[1:-1]]
-    found = numbers(path, "\n".join([turned[0], *measured, turned[-1]]).encode())
-    assert [row[:6] for row in found.rows] == [row[:6] for row in wanted.rows]
+    found = lines(path, "\n".join([turned[0], *measured, turned[-1]]).encode(), Heads())
+    assert found == wanted
+    assert numbers(path, found) == numbers(path, wanted)
 
 
 def test_an_axis_may_be_called_like_a_part_of_the_record(tmp_path: Path) -> None:
@@ -100,9 +104,9 @@ def test_an_axis_may_be_called_like_a_part_of_the_record(tmp_path: Path) -> None
     text = ',"readings":{"latency":[[1,0,1]]},"work":{'
     run = a_run([measured(case, "latency", {"latency": [[1.0], [2.0]]}, unstable=text, mark=text)])
     path = put(run, tmp_path)
-    (row,) = numbers(path, path.read_bytes()).rows
-    assert (row.case, row.reason) == (case, text)
-    assert row.metrics[0][1] == pytest.approx(2**0.5)
+    read = lines(path, path.read_bytes(), Heads())
+    assert (read.heads[0].case, read.heads[0].reason) == (case, text)
+    assert numbers(path, read).metrics[0][0][1] == pytest.approx(2**0.5)
 
 
 def test_the_landing_page_says_what_the_gate_says_since_the_last_green_run(site: Path) -> None:
@@ -172,11 +176,8 @@ def test_change_points_are_marks_of_a_case(tmp_path: Path) -> None:
     for number in range(24):
         put(a_night(number, factor=1.5 if number >= 12 else 1.0), results)
     build(results, site)
-    (path,) = [
-        p for p in (site / "data/case").glob("*.js") if '"attention.prefill.flash[N=1024]"' in p.read_text()
-    ]
-    head = path.read_text().splitlines()[0]
-    marked = json.loads(head[head.index("{") : head.rindex("}") + 1])["marks"]
+    head = (site / f"data/case/{case_id(a_case('flash', N=1024))}.js").read_text().splitlines()[0]
+    marked = json.loads(head[head.index(",") + 1 : head.rindex(")")])
     runs = {run["number"]: run["commit"] for run in taken(site, "runs")["runs"]}
     (mark,) = [mark for mark in marked if mark["text"].startswith("latency +")]
     assert runs[mark["run"]] == commit(12)
@@ -284,4 +285,4 @@ def test_no_file_of_the_site_holds_what_a_browser_would_end_a_script_at(site: Pa
     for path in (site / "data").rglob("*.js"):
         text = path.read_text(encoding="utf-8")
         assert "\r" not in text
-        assert path.parent.name == "run" or text.isascii()
+        assert text.isascii()

@@ -84,7 +84,8 @@ class Grid:
         """Log likelihood of each value on the grid (rows) at each level (columns)."""
         edge = int(self.reach - self.levels)
         values = np.arange(-edge, self.levels + edge + 1)
-        return density[values[:, None] - np.arange(self.levels)[None, :] + self.reach]
+        at = density[values[:, None] - np.arange(self.levels)[None, :] + self.reach]
+        return np.asarray(at, dtype=np.float64)
 
     def pieces(self, places: list[int], table: Numbers) -> Numbers:
         """Log likelihood of each piece between places (the first 0, the last the length) at each level."""
