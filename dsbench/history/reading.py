@@ -155,20 +155,18 @@ def _numbers(
         if metric.primary:
             there = asked.setdefault(metric.probe, {}).setdefault(metric.reading, [])
             there.append((metric.name, metric, metric.typical))
-    rows: list[list[Number]] = []
+    rows: list[list[Number]] = [[] for _ in readings]
     waiting: list[tuple[list[Number], str]] = []
     typical: list[list[Any]] = []  # the samples of what waits
-    for number, (head, by_name) in enumerate(zip(found.heads, readings, strict=True)):
-        here: list[Number] = []
-        of_probe = asked.get(head.probe, {})
+    wanted = [asked.get(head.probe, {}) for head in found.heads]
+    for number, (here, by_reading, by_name) in enumerate(zip(rows, wanted, readings, strict=True)):
         for reading, taken in by_name.items():
-            for name, metric, is_typical in of_probe.get(reading, ()) if taken else ():
+            for name, metric, is_typical in by_reading.get(reading, ()) if taken else ():
                 if is_typical:
                     waiting.append((here, name))
                     typical.append(taken)
                 elif (estimate := metric.of(found.measurement(number))) is not None:
                     here.append((name, estimate.value, estimate.low, estimate.high))
-        rows.append(here)
     flat = list(chain.from_iterable(typical))
     ends = of_many([sample[0] for sample in flat], [sample[1] for sample in flat], list(map(len, typical)))
     for (here, name), (value, low, high) in zip(waiting, ends, strict=True):

@@ -117,8 +117,8 @@ def of_many(
     freedom = np.maximum(counts - 1, 1)
     variances = np.add.reduceat((logs - centres[owner]) ** 2, firsts) / freedom
     margins = stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(variances / counts)
-    ends = np.exp(np.stack((centres, centres - margins, centres + margins), axis=1)).tolist()
-    found: list[tuple[float, float | None, float | None]] = list(map(tuple, ends))
+    ends = (np.exp(end).tolist() for end in (centres, centres - margins, centres + margins))
+    found: list[tuple[float, float | None, float | None]] = list(zip(*ends, strict=True))
     for index in np.flatnonzero((counts < 2) | (np.minimum.reduceat(medians, firsts) <= 0)):
         here = slice(starts[index], starts[index + 1])
         by_round: dict[int, list[float]] = {}
