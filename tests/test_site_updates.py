@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from make_runs import a_case, around, measured
-from site_rigs import MORE, a_night, commit, of_other_probes, put, rows, taken
+from site_rigs import MORE, a_history, a_night, commit, of_other_probes, put, rows, taken
 
 from dsbench.gate import Outcome
 from dsbench.history.reading import Heads
