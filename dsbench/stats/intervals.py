@@ -104,11 +104,13 @@ def of_many(
     starts = np.r_[0, np.cumsum(lengths)]
     owner = np.repeat(np.arange(len(lengths)), lengths)
     readings, numbers = np.asarray(values, dtype=float), np.asarray(rounds)
-    order = np.lexsort((readings, numbers, owner))
-    ordered, owner, numbers = readings[order], owner[order], numbers[order]
-    new = np.flatnonzero(np.r_[True, (np.diff(owner) != 0) | (np.diff(numbers) != 0)])
-    sizes = np.diff(np.r_[new, len(ordered)])
-    medians = (ordered[new + (sizes - 1) // 2] + ordered[new + sizes // 2]) / 2
+    group = owner * (int(numbers.max()) + 1) + numbers
+    if not (np.diff(group) > 0).all():  # else each round has one reading, and they are in order
+        order = np.lexsort((readings, group))
+        readings, owner, group = readings[order], owner[order], group[order]
+    new = np.flatnonzero(np.r_[True, np.diff(group) != 0])
+    sizes = np.diff(np.r_[new, len(readings)])
+    medians = (readings[new + (sizes - 1) // 2] + readings[new + sizes // 2]) / 2
     owner = owner[new]
     counts = np.bincount(owner)
     firsts = np.r_[0, np.cumsum(counts)[:-1]]

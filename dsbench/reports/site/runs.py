@@ -8,7 +8,7 @@ from typing import Any
 from dsbench.environment import difference
 from dsbench.metrics import Metric
 from dsbench.records import Case
-from dsbench.reports.site.files import CaseFiles, case_id, text
+from dsbench.reports.site.files import CaseFiles, Point, case_id, text
 from dsbench.reports.site.inputs import Stored
 from dsbench.reports.site.newest import Newest, place_key
 
@@ -79,12 +79,15 @@ class Habits:
 
     def __init__(self, files: CaseFiles, runs: Sequence[Stored], index: Mapping[str, int]) -> None:
         self._files, self._index = files, index
+        self._points: dict[str, list[Point]] = {}
         self._numbers = [run.number for run in runs[-HABIT - 1 : -1]]
 
     def __call__(self, case: Case, metric: str) -> list[float]:
         """The values of a metric of a case (of this version) before the newest run, oldest first."""
         number = self._index[metric]
-        points = self._files.points(case_id(case), self._numbers)
-        found = [points[run] for run in self._numbers if run in points]
-        values = [p.metrics[number][0] for p in found if p.version == case.version and number in p.metrics]
+        if case.name not in self._points:
+            points = self._files.points(case_id(case), self._numbers)
+            self._points[case.name] = [points[run] for run in self._numbers if run in points]
+        found = [p for p in self._points[case.name] if p.version == case.version and number in p.metrics]
+        values = [point.metrics[number][0] for point in found]
         return [value for value in values if value is not None]
