@@ -73,21 +73,23 @@ def number_of(line: str) -> int:
 
 def flattened(metrics: Sequence[Sequence[Number]], index: Mapping[str, int]) -> list[str]:
     """Of each measurement its metrics' number, value, low and high, one after the other."""
-    every = [(index[name], value, low, high) for some in metrics for name, value, low, high in some]
+    every: list[Any] = list(chain.from_iterable(chain.from_iterable(metrics)))
+    every[::4] = [index[name] for name in every[::4]]
+    count = len(every) // 4
     try:
-        told = "%d,%.5g,%.5g,%.5g\n" * len(every) % tuple(chain.from_iterable(every))
+        told = "%d,%.5g,%.5g,%.5g\n" * count % tuple(every)
     except TypeError:
         told = "none of them has to have an interval"
-    # Neither NaN nor infinity is a word of JSON or of JavaScript.
-    parts = list(map(_flat, every)) if "n" in told else told.split("\n")[: len(every)]
-    if len(every) == len(metrics) and all(map(len, metrics)):
+    parts = told.split("\n")[:count]
+    if "n" in told:  # neither NaN nor infinity is a word of JSON or of JavaScript
+        parts = [_flat(*every[at : at + 4]) for at in range(0, 4 * count, 4)]
+    if count == len(metrics) and all(metrics):
         return parts
     remaining = iter(parts)
     return [",".join([next(remaining) for _ in some]) for some in metrics]
 
 
-def _flat(metric: tuple[int, float, float | None, float | None]) -> str:
-    number, *ends = metric
+def _flat(number: int, *ends: float | None) -> str:
     return ",".join((str(number), *("null" if e is None or e - e != 0 else f"{e:.5g}" for e in ends)))
 
 
