@@ -11,7 +11,9 @@ from rich.cells import cell_len, set_cell_size
 def clean(text: str) -> str:
     """One line without control and direction characters, which would move the cursor, reorder the
     line or end it: blanks stand for line ends and tabs, escapes such as ``\\u202e`` for the others."""
-    return "".join(_visible(character) for character in text).strip()
+    if not text.isprintable():
+        text = "".join(_visible(character) for character in text)
+    return text.strip()
 
 
 def _visible(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ class _Build:
 
     def make(self) -> Built:
         found = inputs.difference(self.results, self.manifest)
-        before = len(self.manifest.runs)
+        before = Counter(run.place for run in self.manifest.runs)
         for run in found.kept:
             for name in RUN_FILES:
                 file = f"data/{name}/{run.number}.js"
@@ -119,7 +120,8 @@ class _Build:
         for run in runs:
             places.setdefault(run.place, []).append(run)
         by_place = [places[place] for place in sorted(places)]
-        self._cases(by_place, found.gone, before, newest)
+        looked = [there for there in by_place if found.gone or self._due(there, before[there[0].place])]
+        self._cases(looked, found.gone, newest)
         self._pages(by_place, newest)
         self.manifest.newest = newest.places
         self.manifest.write(self.stage)
@@ -153,17 +155,28 @@ class _Build:
     def _meet(self, case: Case, name: str) -> Known:
         return self.cases.setdefault(name, Known(case_id(case), case))
 
-    def _cases(self, places: Places, gone: frozenset[int], before: int, newest: Newest) -> None:
-        """Writes the files of the cases that a new run or a dropped one touches, and keeps the others."""
+    def _due(self, runs: Sequence[Stored], before: int) -> bool:
+        """Whether change points of a place are looked for, now that it has these runs."""
+        new = any(run.place == runs[0].place for run, _ in self.read)
+        return new and due(len(runs), before, len(self.cases))
+
+    def _cases(self, looked: Places, gone: frozenset[int], newest: Newest) -> None:
+        """Writes the files of the cases that a new run or a dropped one touches, and keeps the others.
+
+        Args:
+            looked: the runs of the places in which change points are looked for.
+            gone: the numbers of runs that changed or were removed.
+            newest: takes note of what new runs measured.
+        """
         touched = {one.identity: one for one in self.cases.values()}
-        looked = bool(gone) or due(len(self.manifest.runs), before, len(touched))
+        again = {run.number for runs in looked for run in runs}
         old = set(self.files.known())
         for identity in sorted(old | touched.keys()):
             new = touched.get(identity)
             if new is None and not gone:
                 self.files.keep(identity)
                 continue
-            if new is not None and identity in old and not looked:
+            if new is not None and identity in old and not again:
                 self.files.extend(identity, new.lines)
                 continue
             there = self.files.lines(identity) if identity in old else []
@@ -176,7 +189,8 @@ class _Build:
                 continue
             if new is not None:
                 self.manifest.cases[identity] = new.parts()
-            self.files.write(identity, there, marks(there, places, self.primary))
+            kept = [mark for mark in self.files.marks(identity) if mark["run"] not in again | gone]
+            self.files.write(identity, there, [*kept, *marks(there, looked, self.primary)])
             if gone:
                 newest.add_lines(identity, there, self.primary)
         if not gone:
@@ -187,7 +201,7 @@ class _Build:
         recorded = Recorded(self.results, self.heads)
         told = [shown(recorded, runs, self.manifest, self.files, self.index, self.metrics) for runs in places]
         runs = self.manifest.runs
-        alive, here = {run.digest for run in runs}, {place_key(there[-1]) for there in places}
+        alive, here = {run.digest for run in runs}, {place_key(there[0].place) for there in places}
         green, pages = self.manifest.green, self.manifest.shown
         self.manifest.green = {digest: green[digest] for digest in green if digest in alive}
         self.manifest.shown = {key: pages[key] for key in pages if key in here}

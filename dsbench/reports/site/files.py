@@ -120,6 +120,16 @@ class CaseFiles:
             return []
         return [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("P(")]
 
+    def marks(self, identity: str) -> list[dict[str, Any]]:
+        """The change points in a case's file of the last build."""
+        path = None if self._old is None else self._old / f"{identity}.js"
+        if path is None or not path.is_file():
+            return []
+        with path.open(encoding="utf-8") as stream:
+            head = stream.readline()
+        found: list[dict[str, Any]] = json.loads(head[head.index(",") + 1 : head.rindex(")")])
+        return found
+
     def points(self, identity: str, runs: Iterable[int]) -> dict[int, Point]:
         """What a case's file says of some runs, by number."""
         wanted = set(runs)

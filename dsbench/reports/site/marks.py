@@ -18,12 +18,12 @@ ALWAYS = 200
 """Cases of a build up to which all of them are looked at again with every new run; more of them are with
 every `EVERY`th, which keeps a build after one commit short. What moved just now is on the landing page."""
 
-EVERY = 10
+EVERY = 20
 
 
 def due(runs: int, before: int, touched: int) -> bool:
-    """Whether cases are to be looked at again, now that a site has so many runs and had as many before."""
-    return touched <= ALWAYS or runs // EVERY != before // EVERY
+    """Whether cases are to be looked at again, now that a place has so many runs and had as many before."""
+    return not before or touched <= ALWAYS or runs // EVERY != before // EVERY
 
 
 def marks(
@@ -33,7 +33,7 @@ def marks(
 
     Args:
         lines: those of the case's file.
-        places: the runs of each place, by the time of their commits.
+        places: the runs of each place that is looked at, by the time of their commits.
         metrics: in the order of their numbers.
     """
     known = {number_of(line): line for line in lines}

@@ -10,9 +10,9 @@ from dsbench.reports.site.files import points_of, text
 from dsbench.reports.site.inputs import Stored
 
 
-def place_key(run: Stored) -> str:
-    """What names a run's place in links."""
-    return text("/".join(run.place))
+def place_key(place: tuple[str, str, str]) -> str:
+    """What names a place in links."""
+    return text("/".join(place))
 
 
 class Newest:
@@ -26,7 +26,8 @@ class Newest:
     def __init__(self, known: Mapping[str, Mapping[str, int]], runs: Sequence[Stored]) -> None:
         self.places = {key: dict(numbers) for key, numbers in known.items()}
         self._rank = {run.number: rank for rank, run in enumerate(runs)}
-        self._place = {run.number: place_key(run) for run in runs}
+        keys = {place: place_key(place) for place in {run.place for run in runs}}
+        self._place = {run.number: keys[run.place] for run in runs}
         self._seen: dict[str, set[str]] = {}
 
     def add(self, number: int, keys: AbstractSet[str]) -> None:

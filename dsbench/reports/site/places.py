@@ -40,7 +40,7 @@ def shown(
         HistoryError: a side-car can no longer be read.
         OSError: it cannot be opened.
     """
-    key, made_of = place_key(runs[-1]), _made_of(recorded, runs)
+    key, made_of = place_key(runs[-1].place), _made_of(recorded, runs)
     known = manifest.shown.get(key)
     if known is None or not made_of or known["made_of"] != made_of:
         found = changes(recorded, runs, manifest.green, Habits(files, runs, index))

@@ -39,12 +39,12 @@ def runs_json(runs: Sequence[Stored], metrics: Sequence[Metric], newest: Newest)
 def _place_json(last: Stored, newest: Newest) -> dict[str, Any]:
     where = last.where
     return {
-        "key": place_key(last),
+        "key": place_key(last.place),
         "machine": text(where.machine),
         "environment": text(where.name),
         "backend": text(where.device.backend),
         "device": text(where.device.name),
-        "newest": newest.runs(place_key(last)),
+        "newest": newest.runs(place_key(last.place)),
     }
 
 
