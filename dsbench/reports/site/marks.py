@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsbench.metrics import Metric
 from dsbench.reports import units
 from dsbench.reports.site.files import number_of, points_of
 from dsbench.reports.site.inputs import Stored
-from dsbench.stats.changes import LEAST, Change, changes
+
+if TYPE_CHECKING:
+    from dsbench.stats.changes import Change
 
 LOOKED = 200
 """Newest runs of a place in which change points are looked for."""
@@ -36,6 +38,8 @@ def marks(
         places: the runs of each place that is looked at, by the time of their commits.
         metrics: in the order of their numbers.
     """
+    from dsbench.stats.changes import LEAST, changes  # most builds look for none, and need not import it
+
     known = {number_of(line): line for line in lines}
     found: list[dict[str, Any]] = []
     for runs in places:
