@@ -72,10 +72,10 @@ async function draw(place, found, places, series, all) {
   const [first, last] = [Math.min(...points.map((p) => p.x)), Math.max(...points.map((p) => p.x))];
   const asked = Number(state.get("last"));
   const range = [(asked ? Math.max(first, last - asked + 1) : first) - 0.5, last + 0.5];
-  const [marks, height] = [70, 210 * metrics.length + 110];
+  const [marks, height] = [80, 210 * metrics.length + 110];
   const share = (1 - marks / height) / metrics.length;
   const layout = { height, dragmode: "pan", xaxis: { range, ...commitTicks(all, range), anchor: "y", domain: [0, 1] },
-    yaxis: { domain: [0, marks / height - 0.03], fixedrange: true, range: [-0.6, 1.6], tickvals: [0, 1], ticktext: ["change points", "environment"], showgrid: false }, annotations: [] };
+    yaxis: { domain: [0, (marks - 20) / height], fixedrange: true, range: [-0.6, 1.6], tickvals: [0, 1], ticktext: ["change points", "environment"], showgrid: false }, annotations: [] };
   const drawing = { found, places, series, metrics, all, layout };
   metrics.forEach((metric, i) => {
     const top = 1 - i * share;

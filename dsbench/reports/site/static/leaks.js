@@ -50,6 +50,7 @@ async function memory(into, measured, all) {
   const peak = all.metric.get("peak_memory");
   const cases = byCase(measured).filter((one) => peak && one.metrics.has(peak.number));
   if (!cases.length) return show(into, el("p", { class: "calm" }, "Here is no memory measurement: benchmarks that declare the probe memory give one, where the device counts its memory."));
+  into.before(sources([...new Set(cases.map((one) => one.run))]));
   const waiting = [];
   for (const benchmark of distinct(cases.map((one) => `${one.suite}.${one.benchmark}`))) {
     const here = cases.filter((one) => `${one.suite}.${one.benchmark}` === benchmark);
@@ -70,7 +71,7 @@ async function peaksOf(there, cases, main, names, peak) {
   const places = distinct(cases.map(x)).sort((a, b) => a - b);
   const xaxis = main ? { type: places[0] > 0 ? "log" : "linear", tickvals: places, ticktext: places.map(String), title: { text: label(main), standoff: 8 } } : { type: "category" };
   const data = names.map((name, i) => {
-    const some = cases.filter((one) => one.candidate === name);
+    const some = cases.filter((one) => one.candidate === name).toSorted((a, b) => places.indexOf(x(a)) - places.indexOf(x(b)));
     return { type: "scatter", mode: "lines+markers", name: label(name), x: some.map(x), y: some.map((one) => one.metrics.get(peak.number).value), customdata: some.map((one) => one.id), hoverinfo: "text",
       hovertext: some.map((one) => lines(one.candidate, one.at, human(one.metrics.get(peak.number).value, "B"), when(one.run))), line: { color: colour(i), dash: dash(i), width: 1.5 }, marker: { color: colour(i), symbol: symbol(i), size: 8 } };
   }).filter((trace) => trace.x.length);

@@ -11,7 +11,7 @@ page(async (current) => {
   lead("How long requests wait as more of them come, and how many a second a policy serves within its promise (SLO).");
   const figures = el("div", { class: "plots" });
   show("body", el("div", { class: "filters" }, placeAndRun(place, all)),
-    cases.length ? [figures, listing(cases, metrics)] : el("p", { class: "calm" }, "Here is no load measurement: benchmarks that declare the probe load give one."),
+    cases.length ? [sources([...new Set(cases.map((one) => one.run))]), figures, listing(cases, metrics)] : el("p", { class: "calm" }, "Here is no load measurement: benchmarks that declare the probe load give one."),
     measured.filter((one) => !one.metrics.size).map((one) => el("p", {}, badge(one.status), " ", isolated(one.name), ": ", isolated(one.reason))));
   const waiting = [];
   for (const benchmark of distinct(cases.map((one) => `${one.suite}.${one.benchmark}`))) {

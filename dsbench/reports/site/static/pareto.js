@@ -20,13 +20,15 @@ page(async (current) => {
   const axes = axesOf(here);
   const wanted = axes.map(([axis]) => [axis, state.get(`at.${axis}`)]).filter(([, value]) => value);
   const seen = here.filter((one) => wanted.every(([axis, value]) => String(one.point[axis]) === value));
+  const order = (one) => axes.map(([axis, values]) => values.indexOf(one.point[axis]));
   const points = [...new Set(seen.map((one) => one.at))].map((at) => seen.filter((one) => one.at === at));
+  points.sort(([a], [b]) => order(a).map((place, i) => place - order(b)[i]).find((step) => step) ?? 0);
   const figures = el("div", { class: "plots" });
   show("body", el("div", { class: "filters" }, placeAndRun(place, all),
     benchmarks.length > 1 ? choice("benchmark", "benchmark", benchmarks, benchmark) : null,
     qualities.length > 1 ? choice("metric", "accuracy", qualities.map((m) => [m.name, words(m.name)]), quality.name) : null,
     axes.map(([axis, values]) => choice(`at.${axis}`, axis, [["", "all"], ...values], state.get(`at.${axis}`)))),
-  el("p", { class: "quiet" }, `${words(quality.name)}: ${quality.meaning} (${quality.direction} is better), on ${place.device}.`), sources(looked.filter(({ run }) => seen.some((one) => one.run === run))),
+  el("p", { class: "quiet" }, `${words(quality.name)}: ${quality.meaning} (${quality.direction} is better), on ${place.device}.`), sources([...new Set(seen.map((one) => one.run))]),
   key(candidatesOf(here)), figures);
   const names = candidatesOf(here);
   const places = points.map(([one]) => figure(figures, isolated(axes.map(([axis]) => `${axis}=${one.point[axis]}`).join(", ") || one.benchmark)));

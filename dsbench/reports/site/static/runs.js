@@ -86,7 +86,7 @@ function placeAndRun(place, all) {
 /* From which commits something is shown. */
 function sources(runs) {
   return el("p", { class: "quiet" }, runs.length > 1 ? "From the newest run of each case, among " : "From the run of ",
-    runs.slice(0, 5).map(({ run }, i) => [i ? "; " : "", commitLabel(run)]), runs.length > 5 ? ` and ${runs.length - 5} more` : "", ".");
+    runs.slice(0, 5).map((run, i) => [i ? "; " : "", commitLabel(run)]), runs.length > 5 ? ` and ${runs.length - 5} more` : "", ".");
 }
 
 const when = (run) => `${shortHash(run.commit)}, ${day(run.time)}`;
