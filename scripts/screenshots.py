@@ -26,7 +26,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 DOCUMENTS = {"dashboard.png": "index.html", "dashboard-pareto.png": "pareto.html"}
 """Pictures of the documents, of the upper part of a page."""
 
-DOCUMENT: dict[str, Any] = {"viewport": {"width": 1200, "height": 720}}
+DOCUMENT: dict[str, Any] = {"viewport": {"width": 1400, "height": 760}}
 
 LARGEST = 200_000
 """Bytes of a picture of the documents."""

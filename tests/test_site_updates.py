@@ -43,6 +43,7 @@ def test_a_place_names_the_runs_in_which_each_case_was_measured_last(tmp_path: P
         "load": [commit(0)],
         "memory": [commit(1)],
     }
+    assert len(taken(site, "machines")[0]["roofline"]) == 6
     path.unlink()
     build(results, site)
     build(results, tmp_path / "fresh")

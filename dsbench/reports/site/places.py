@@ -7,7 +7,7 @@ from typing import Any
 
 from dsbench import ceilings, expected
 from dsbench.metrics import Metric
-from dsbench.reports.site.changed import accepted, changes
+from dsbench.reports.site.changed import FEWEST, accepted, changes
 from dsbench.reports.site.files import CaseFiles
 from dsbench.reports.site.inputs import Manifest, Stored, digest_of
 from dsbench.reports.site.landing import place_json
@@ -47,7 +47,9 @@ def shown(
         known = {
             "made_of": made_of,
             "landing": place_json(found, runs, files, index, metrics),
-            "machine": machine_json(recorded.results, recorded.whole(runs[-1]), runs),
+            "machine": machine_json(
+                recorded.results, recorded.whole(runs[-1]), recorded.last_good(runs[-FEWEST:]), runs
+            ),
         }
         manifest.shown[key] = known
     return known

@@ -59,7 +59,7 @@ async function memory(into, measured, all) {
     const main = axes.filter(([, values]) => values.every((value) => typeof value === "number")).toSorted((a, b) => b[1].length - a[1].length)[0]?.[0];
     const rest = (one) => axes.filter(([axis]) => axis !== main).map(([axis]) => `${axis}=${one.point[axis]}`).join(", ");
     for (const other of new Set(here.map(rest))) {
-      const there = figure(into, isolated([benchmark, other].filter(Boolean).join(", ")));
+      const there = figure(into, isolated([benchmark, other].filter(Boolean).join(", ")), key(names));
       waiting.push(() => peaksOf(there, here.filter((one) => rest(one) === other), main, names, peak));
     }
   }
@@ -75,6 +75,6 @@ async function peaksOf(there, cases, main, names, peak) {
     return { type: "scatter", mode: "lines+markers", name: label(name), x: some.map(x), y: some.map((one) => one.metrics.get(peak.number).value), customdata: some.map((one) => one.id), hoverinfo: "text",
       hovertext: some.map((one) => lines(one.candidate, one.at, human(one.metrics.get(peak.number).value, "B"), when(one.run))), line: { color: colour(i), dash: dash(i), width: 1.5 }, marker: { color: colour(i), symbol: symbol(i), size: 8 } };
   }).filter((trace) => trace.x.length);
-  await plot(there, data, { height: 300 + 12 * names.length, ...LEGEND, xaxis, yaxis: valueAxis(data.flatMap((trace) => trace.y), "B") },
+  await plot(there, data, { height: 320, xaxis, yaxis: valueAxis(data.flatMap((trace) => trace.y), "B") },
     (drawn) => drawn.on("plotly_click", ({ points: [{ customdata }] }) => { location.href = state.link("case", { case: customdata, metric: peak.name }); }));
 }

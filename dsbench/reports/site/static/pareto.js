@@ -35,11 +35,6 @@ page(async (current) => {
   for (const [i, some] of points.entries()) await draw(places[i], some, names, quality, latency);
 });
 
-/* Which colour and mark is which candidate, once for all figures. */
-function key(names) {
-  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, glyph(i), " ", isolated(name))));
-}
-
 /* Those that no other one beats on both; of equals all. */
 function frontier(cases, quality, latency) {
   const sign = quality.direction === "lower" ? 1 : -1;

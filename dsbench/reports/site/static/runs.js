@@ -127,6 +127,11 @@ function figure(into, title, ...rest) {
   return there;
 }
 
+/* Which colour and mark is which candidate. */
+function key(names) {
+  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, glyph(i), " ", isolated(name))));
+}
+
 /* Candidates of a benchmark in the order in which the run planned them, which is where their colours come from. */
 function candidatesOf(cases) {
   return [...new Set(cases.map((one) => one.candidate))];
