@@ -15,7 +15,7 @@ from dsbench.history.sidecar import HistoryError
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Case
 from dsbench.reports.site import inputs
-from dsbench.reports.site.files import CaseFiles, case_id, flattened, link, number_of, script
+from dsbench.reports.site.files import CaseFiles, by_run, case_id, flattened, link, script
 from dsbench.reports.site.inputs import Manifest, Stored, stored
 from dsbench.reports.site.layout import Known, Layout
 from dsbench.reports.site.marks import due, marks
@@ -170,7 +170,7 @@ class _Build:
         """
         touched = {one.identity: one for one in self.cases.values()}
         again = {run.number for runs in looked for run in runs}
-        old = set(self.files.known())
+        old, dropped = set(self.files.known()), set(map(str, gone))
         for identity in sorted(old | touched.keys()):
             new = touched.get(identity)
             if new is None and not gone:
@@ -181,7 +181,7 @@ class _Build:
                 continue
             there = self.files.lines(identity) if identity in old else []
             if gone:
-                there = [line for line in there if number_of(line) not in gone]
+                there = [line for digits, line in by_run(there).items() if digits not in dropped]
             if new is not None:
                 there += new.lines
             if not there:

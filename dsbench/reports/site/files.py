@@ -66,9 +66,9 @@ def points_of(lines: Sequence[str]) -> list[Point]:
     ]
 
 
-def number_of(line: str) -> int:
-    """The run's number of a line."""
-    return int(line[2 : line.index(",")])
+def by_run(lines: Iterable[str]) -> dict[str, str]:
+    """Lines of a case's file by the digits of their run's number."""
+    return {line[2 : line.index(",")]: line for line in lines}
 
 
 def flattened(metrics: Sequence[Sequence[Number]], index: Mapping[str, int]) -> list[str]:
@@ -118,7 +118,7 @@ class CaseFiles:
             path = self._old / path.name
         if not path.is_file():
             return []
-        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("P(")]
+        return path.read_text(encoding="utf-8").split("\n")[1:-1]  # after the first, which has the marks
 
     def marks(self, identity: str) -> list[dict[str, Any]]:
         """The change points in a case's file of the last build."""
@@ -132,8 +132,8 @@ class CaseFiles:
 
     def points(self, identity: str, runs: Iterable[int]) -> dict[int, Point]:
         """What a case's file says of some runs, by number."""
-        wanted = set(runs)
-        found = points_of([line for line in self.lines(identity) if number_of(line) in wanted])
+        known = by_run(self.lines(identity))
+        found = points_of([known[digits] for digits in map(str, runs) if digits in known])
         return {point.run: point for point in found}
 
     def write(self, identity: str, lines: Sequence[str], marks: Sequence[Mapping[str, Any]]) -> None:

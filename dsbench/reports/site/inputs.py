@@ -59,6 +59,11 @@ class Stored:
     def where(self) -> Environment:
         return Environment.from_json(self.environment)
 
+    @cached_property
+    def digits(self) -> str:
+        """Its number as lines of cases have it."""
+        return str(self.number)
+
     @property
     def commit(self) -> str:
         return str(self.environment["commit"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsbench.metrics import Metric
 from dsbench.reports import units
-from dsbench.reports.site.files import number_of, points_of
+from dsbench.reports.site.files import by_run, points_of
 from dsbench.reports.site.inputs import Stored
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def marks(
     """
     from dsbench.stats.changes import LEAST, changes  # most builds look for none, and need not import it
 
-    known = {number_of(line): line for line in lines}
+    known = by_run(lines)
     found: list[dict[str, Any]] = []
     for runs in places:
-        there = [run for run in runs if run.number in known][-LOOKED:]
-        points = points_of([known[run.number] for run in there])
+        there = [run for run in runs if run.digits in known][-LOOKED:]
+        points = points_of([known[run.digits] for run in there])
         series: dict[int, list[tuple[Stored, float]]] = {}
         for run, point in zip(there, points, strict=True):
             if point.version == points[-1].version:  # another version is another series

@@ -14,7 +14,7 @@ from dsbench.reports.site.landing import place_json
 from dsbench.reports.site.machines import machine_json
 from dsbench.reports.site.newest import place_key
 from dsbench.reports.site.recorded import Recorded
-from dsbench.reports.site.runs import Habits
+from dsbench.reports.site.runs import Recent
 
 
 def shown(
@@ -43,10 +43,11 @@ def shown(
     key, made_of = place_key(runs[-1].place), _made_of(recorded, runs)
     known = manifest.shown.get(key)
     if known is None or not made_of or known["made_of"] != made_of:
-        found = changes(recorded, runs, manifest.green, Habits(files, runs, index))
+        recent = Recent(files, runs, index)
+        found = changes(recorded, runs, manifest.green, recent.habit)
         known = {
             "made_of": made_of,
-            "landing": place_json(found, runs, files, index, metrics),
+            "landing": place_json(found, runs, recent, index, metrics),
             "machine": machine_json(
                 recorded.results, recorded.whole(runs[-1]), recorded.last_good(runs[-FEWEST:]), runs
             ),

@@ -74,20 +74,24 @@ HABIT = 100
 """Newest runs from which it is told how far a series usually moves."""
 
 
-class Habits:
-    """The earlier values of a place's series, read from the files of its cases."""
+class Recent:
+    """What a place's newest runs say of its cases, each case's file being read once."""
 
     def __init__(self, files: CaseFiles, runs: Sequence[Stored], index: Mapping[str, int]) -> None:
         self._files, self._index = files, index
-        self._points: dict[str, list[Point]] = {}
-        self._numbers = [run.number for run in runs[-HABIT - 1 : -1]]
+        self._points: dict[str, dict[int, Point]] = {}
+        self._numbers = [run.number for run in runs[-HABIT - 1 :]]
 
-    def __call__(self, case: Case, metric: str) -> list[float]:
+    def points(self, case: Case) -> dict[int, Point]:
+        """What they say of a case, by number, oldest first."""
+        if case.name not in self._points:
+            self._points[case.name] = self._files.points(case_id(case), self._numbers)
+        return self._points[case.name]
+
+    def habit(self, case: Case, metric: str) -> list[float]:
         """The values of a metric of a case (of this version) before the newest run, oldest first."""
         number = self._index[metric]
-        if case.name not in self._points:
-            points = self._files.points(case_id(case), self._numbers)
-            self._points[case.name] = [points[run] for run in self._numbers if run in points]
-        found = [p for p in self._points[case.name] if p.version == case.version and number in p.metrics]
+        before = [point for run, point in self.points(case).items() if run != self._numbers[-1]]
+        found = [p for p in before if p.version == case.version and number in p.metrics]
         values = [point.metrics[number][0] for point in found]
         return [value for value in values if value is not None]
