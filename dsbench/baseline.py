@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from dsbench.gate import usual_change
 from dsbench.metrics import REFERENCE, evaluate
-from dsbench.records import Measurement, Run
+from dsbench.records import Measurement, Run, Status
 from dsbench.registry import select
+
+T = TypeVar("T")
 
 LOOKED_BACK = 100
 """Runs that are looked at to find those that are green; the oldest of them has nothing to be held against."""
@@ -57,12 +60,16 @@ def expected(before: Iterable[Measurement], new: Run) -> list[Measurement]:
 
 def last_good(past: Iterable[Run]) -> list[Measurement]:
     """Of each case and probe, the newest measurement that has numbers, or else the newest."""
-    found: dict[tuple[str, str], Measurement] = {}
-    for run in past:
-        for measurement in run.measurements:
-            key = (measurement.case.name, measurement.probe)
-            if measurement.status.has_numbers or key not in found:
-                found[key] = measurement
+    return newest_good((m.case.name, m.probe, m.status, m) for run in past for m in run.measurements)
+
+
+def newest_good(rows: Iterable[tuple[str, str, Status, T]]) -> list[T]:
+    """`last_good` of what stands for measurements: rows of a case's name, a probe, how it ended and what is
+    wanted, oldest first."""
+    found: dict[tuple[str, str], T] = {}
+    for name, probe, status, row in rows:
+        if status.has_numbers or (name, probe) not in found:
+            found[name, probe] = row
     return list(found.values())
 
 

@@ -3,9 +3,11 @@ names."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from make_runs import a_case, a_run, an_environment, around, failed, measured
 from report_rigs import HOSTILE
@@ -146,3 +148,14 @@ def _last_night() -> list[Measurement]:
     scan = failed(a_case("scan", "moe", "route"), "latency", Status.CRASHED, "killed by signal 11 (SIGSEGV)")
     sort = replace(a_case("sort", "moe", "route"), version=2)
     return [scan, measured(sort, "latency", {"latency": around(5e-4)})]
+
+
+def taken(site: Path, name: str) -> Any:
+    """What a data file hands over."""
+    text = (site / "data" / f"{name}.js").read_text(encoding="utf-8")
+    assert text.startswith(f'dsbench.take("{name}",')
+    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
+
+
+def rows(site: Path, place: int = 0) -> list[dict[str, Any]]:
+    return [row for event in taken(site, "changes")["places"][place]["events"] for row in event["rows"]]

@@ -5,38 +5,17 @@ from __future__ import annotations
 import json
 import math
 import random
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from make_runs import a_run, example, measured
-from site_rigs import COMMITS, MORE, a_history, a_night, commit, put
+from make_runs import a_case
+from site_rigs import COMMITS, MORE, a_history, a_night, commit, put, rows, taken
 
 from dsbench.acknowledged import Ack, write
 from dsbench.gate import Outcome
-from dsbench.history.reading import numbers
-from dsbench.metrics import METRICS
-from dsbench.records import Case, Run
-from dsbench.reports.site import EmptyError, SiteError, build
-from dsbench.stats.intervals import Estimate, of_many, of_rounds
-
-
-def taken(site: Path, name: str) -> Any:
-    """What a data file hands over."""
-    text = (site / "data" / f"{name}.js").read_text(encoding="utf-8")
-    assert text.startswith(f'dsbench.take("{name}",')
-    return json.loads(text[text.index(",") + 1 : text.rindex(")")])
-
-
-def contents(site: Path) -> dict[str, bytes]:
-    """The files of a site, but for what depends on the moment it was built and the order of its past."""
-    found = {str(path.relative_to(site)): path for path in site.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if name != "manifest.json"}
-
-
-def rows(site: Path, place: int = 0) -> list[dict[str, Any]]:
-    return [row for event in taken(site, "changes")["places"][place]["events"] for row in event["rows"]]
+from dsbench.reports.site import SiteError, build
+from dsbench.reports.site.files import case_id, flattened, points_of
+from dsbench.stats.intervals import of_many, of_rounds
 
 
 @pytest.fixture(scope="module")
@@ -65,44 +44,6 @@ def test_many_series_get_what_each_gets_alone() -> None:
         for left, right in zip(ends, (alone.value, alone.low, alone.high), strict=True):
             assert (left is None) == (right is None)
             assert left is None or right is None or math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12)
-
-
-def test_reading_the_numbers_alone_gives_the_numbers_of_the_whole_run(tmp_path: Path) -> None:
-    run = example()
-    path = put(run, tmp_path)
-    found = numbers(path, path.read_bytes())
-    whole = Run.from_lines(path.read_text(encoding="utf-8").split("\n"))
-    assert found.run == replace(whole, measurements=())
-    assert [row.name for row in found.rows] == [m.case.name for m in whole.measurements]
-    for row, measurement in zip(found.rows, whole.measurements, strict=True):
-        wanted = {m.name: m.of(measurement) for m in METRICS.values() if m.primary and m.probe == row.probe}
-        got = {name: Estimate(*ends) for name, *ends in row.metrics}
-        assert got.keys() == {name for name, estimate in wanted.items() if estimate is not None}
-        for name, estimate in got.items():
-            assert math.isclose(estimate.value, wanted[name].value, rel_tol=1e-9)  # type: ignore[union-attr]
-    samples = [s for m in whole.measurements for some in m.readings.values() for s in some]
-    assert found.samples == len(samples)
-    assert sum(found.disturbed.values()) == sum(bool(sample.mark) for sample in samples)
-
-
-def test_a_run_whose_lines_have_another_order_is_read_all_the_same(tmp_path: Path) -> None:
-    path = put(a_night(0), tmp_path)
-    wanted = numbers(path, path.read_bytes())
-    turned = [json.dumps(dict(reversed(json.loads(line).items()))) for line in path.read_text().splitlines()]
-    measured = [f'{{"type":"measurement",{line[1:]}' for line in turned[1:-1]]
-    found = numbers(path, "\n".join([turned[0], *measured, turned[-1]]).encode())
-    assert [row[:6] for row in found.rows] == [row[:6] for row in wanted.rows]
-
-
-def test_an_axis_may_be_called_like_a_part_of_the_record(tmp_path: Path) -> None:
-    point = (("N", 1), ("readings", 2), ("work", '},"work":{'), ("probe", 3))
-    case = Case("s", "b", "c", point)
-    text = ',"readings":{"latency":[[1,0,1]]},"work":{'
-    run = a_run([measured(case, "latency", {"latency": [[1.0], [2.0]]}, unstable=text, mark=text)])
-    path = put(run, tmp_path)
-    (row,) = numbers(path, path.read_bytes()).rows
-    assert (row.case, row.reason) == (case, text)
-    assert row.metrics[0][1] == pytest.approx(2**0.5)
 
 
 def test_the_landing_page_says_what_the_gate_says_since_the_last_green_run(site: Path) -> None:
@@ -172,84 +113,26 @@ def test_change_points_are_marks_of_a_case(tmp_path: Path) -> None:
     for number in range(24):
         put(a_night(number, factor=1.5 if number >= 12 else 1.0), results)
     build(results, site)
-    (path,) = [
-        p for p in (site / "data/case").glob("*.js") if '"attention.prefill.flash[N=1024]"' in p.read_text()
-    ]
-    head = path.read_text().splitlines()[0]
-    marked = json.loads(head[head.index("{") : head.rindex("}") + 1])["marks"]
+    head = (site / f"data/case/{case_id(a_case('flash', N=1024))}.js").read_text().splitlines()[0]
+    marked = json.loads(head[head.index(",") + 1 : head.rindex(")")])
     runs = {run["number"]: run["commit"] for run in taken(site, "runs")["runs"]}
     (mark,) = [mark for mark in marked if mark["text"].startswith("latency +")]
     assert runs[mark["run"]] == commit(12)
+
+
+def test_what_is_neither_a_number_nor_has_an_interval_is_null() -> None:
+    nan, inf = math.nan, math.inf
+    metrics = [[("error", 1.0, None, None)], [], [("latency", nan, 1.0, 2.0), ("error", 3.0, -inf, inf)]]
+    found = flattened(metrics, {"latency": 0, "error": 1})
+    assert found == ["1,1,null,null", "", "0,null,1,2,1,3,null,null"]
+    (point,) = points_of([f'P(7,2,[{found[2]}],[["latency","oom","x"]]);'])
+    assert point == (7, 2, {0: (None, 1.0, 2.0), 1: (3.0, None, None)}, [["latency", "oom", "x"]])
 
 
 def test_a_run_knows_what_differs_from_the_one_before_it(site: Path) -> None:
     changed = {run["commit"]: run["changed"] for run in taken(site, "runs")["runs"] if run["place"] == 0}
     assert changed[commit(5)] == [["driver", "550.1", "580.2"]]
     assert changed[commit(4)] == []
-
-
-def test_building_again_in_any_order_gives_the_site_of_one_build(recorded: Path, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    paths = sorted(recorded.glob("*/*.jsonl"))
-    random.Random(3).shuffle(paths)
-    for number, path in enumerate(paths):
-        target = results / path.relative_to(recorded)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
-        if number in (3, 9, 15):
-            assert build(results, tmp_path / "site", MORE).read == {3: 4, 9: 6, 15: 6}[number]
-    again, fresh = tmp_path / "site", tmp_path / "fresh"
-    assert build(results, again, MORE).read == 0
-    build(results, fresh, MORE)
-    assert points(again) == points(fresh)
-    assert rows(again)[0]["spark"] == rows(fresh)[0]["spark"]
-    assert len(rows(again)) == len(rows(fresh))
-
-
-def points(site: Path) -> dict[str, set[tuple[str, str]]]:
-    """What the files of cases say, by the key of the run in place of its number in this site."""
-    keys = {run["number"]: run["key"] for run in taken(site, "runs")["runs"]}
-    found: dict[str, set[tuple[str, str]]] = {}
-    for path in (site / "data/case").glob("*.js"):
-        _, *lines = path.read_text(encoding="utf-8").splitlines()
-        found[path.name] = {(keys[int(line[2 : line.index(",")])], line[line.index(",") :]) for line in lines}
-        assert len(found[path.name]) == len(lines)
-    return found
-
-
-def test_a_run_that_changed_replaces_what_it_said_and_one_that_is_gone_says_nothing(tmp_path: Path) -> None:
-    results, site = tmp_path / "results", tmp_path / "site"
-    for number in range(3):
-        put(a_night(number), results)
-    build(results, site)
-    put(a_night(2, factor=2.0), results)
-    assert build(results, site).read == 1
-    build(results, tmp_path / "fresh")
-    assert points(site) == points(tmp_path / "fresh")
-    next(results.glob("m1/0001*.jsonl")).unlink()
-    assert build(results, site).read == 0
-    assert {run["commit"] for run in taken(site, "runs")["runs"]} == {commit(0), commit(2)}
-    assert all(len(lines) == 2 for lines in points(site).values())
-
-
-def test_files_that_were_only_touched_are_not_read_again(tmp_path: Path) -> None:
-    results, site = tmp_path / "results", tmp_path / "site"
-    path = put(a_night(0), results)
-    build(results, site)
-    path.touch()
-    assert build(results, site).read == 0
-
-
-def test_the_old_site_stays_when_a_new_one_cannot_be_built(tmp_path: Path) -> None:
-    results, site = tmp_path / "results", tmp_path / "site"
-    path = put(a_night(0), results)
-    build(results, site)
-    before = contents(site)
-    path.write_text("not a run\n")
-    with pytest.raises(EmptyError, match="restore it"):
-        build(results, site)
-    assert contents(site) == before
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_damaged_file_is_named_and_the_others_are_shown(tmp_path: Path) -> None:
@@ -284,4 +167,4 @@ def test_no_file_of_the_site_holds_what_a_browser_would_end_a_script_at(site: Pa
     for path in (site / "data").rglob("*.js"):
         text = path.read_text(encoding="utf-8")
         assert "\r" not in text
-        assert path.parent.name == "run" or text.isascii()
+        assert text.isascii()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from make_runs import a_case
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from site_rigs import MORE, WRITABLE, a_history
+from site_rigs import MORE, WRITABLE, a_history, a_night, commit, of_other_probes, put
 
 from dsbench.records import Case
 from dsbench.reports import units
@@ -20,14 +21,9 @@ from dsbench.reports.site.files import case_id
 from dsbench.reports.site.pages import PAGES
 
 QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1400, "height": 900}
 
@@ -224,6 +220,32 @@ def test_the_frontier_holds_those_that_none_beats_on_both(visit: Visit) -> None:
         "topk": True,
     }
     assert page.evaluate("document.querySelector('.plot').data[0].x.length") == 3
+
+
+def test_pages_of_one_run_show_of_each_case_the_newest_that_has_it(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    night = a_night(1, factor=2.0)
+    flash = tuple(m for m in night.measurements if m.case.candidate == "flash" and m.case.at["N"] == 1024)
+    put(a_night(0, extra=of_other_probes()), tmp_path / "results")
+    put(replace(night, measurements=flash), tmp_path / "results")
+    visit = Visit(context.new_page(), build(tmp_path / "results", tmp_path / "site", MORE).path)
+    page = visit.open("pareto", "benchmark=attention.prefill&at.N=1024")
+    hover = page.evaluate("document.querySelector('.plot').data.flatMap((t) => t.hovertext ?? [])")
+    assert {text.split("<br>")[0]: text.split("<br>")[-1][:8] for text in hover} == {
+        "math": commit(0)[:8],
+        "flash": commit(1)[:8],
+        "topk": commit(0)[:8],
+    }
+    assert "among 0001c0ff" in page.inner_text("#body")
+    page.select_option("select[name=run]", label=f"{commit(0)[:8]} 2025-10-09 Change 0")
+    visit.wait("document.getElementById('body').innerText.includes('From the run of 0000c0ff')")
+    page = visit.open("leaks")
+    assert "model.py:12" in page.inner_text("#body")
+    assert commit(0)[:8] in page.inner_text("[aria-label=Leaks]")
+    assert commit(0)[:8] in visit.open("load").inner_text("[aria-label=Load]")
+    assert visit.problems == []
+    page.close()
 
 
 def test_a_leak_shows_its_line_and_a_load_its_promise(visit: Visit) -> None:

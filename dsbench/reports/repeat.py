@@ -16,11 +16,21 @@ def command(run: Run, case: Case) -> tuple[str, ...]:
     The same seed and rounds give the same inputs. What was measured beside it is left out, so the
     order in which candidates take turns is not the same. A run of ``dsbench verify`` is repeated by that.
     """
+    before, after = around(run)
+    return (*before, *only(case), *after)
+
+
+def only(case: Case) -> tuple[str, ...]:
+    """The words that choose a case and nothing else."""
+    return (case.suite, "-k", exactly(case))
+
+
+def around(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands before and after the words of a case in the commands that repeat those of a run."""
     settings, device = run.settings, run.environment.device
     budget: Mapping[str, Any] = settings.get("budget") or {}
     once = bool(budget.get("once"))
-    words = ["dsbench", "verify" if once else "run", case.suite, "-k", exactly(case)]
-    words += ["--backend", device.backend, "--device", str(device.index)]
+    words = ["--backend", device.backend, "--device", str(device.index)]
     if not once:
         words += _given("--rounds", settings.get("rounds"))
     words += _given("--seed", settings.get("seed"))
@@ -31,14 +41,14 @@ def command(run: Run, case: Case) -> tuple[str, ...]:
     words += ["--quick"] if run.quick else []
     words += _given("--suites", settings.get("suites") or None)
     if once:
-        return tuple(words)
+        return ("dsbench", "verify"), tuple(words)
     for probe in settings.get("probes") or ():
         words += ["--probe", str(probe)]
     words += _given("--reference", settings.get("reference") or None)
     words += ["--graph"] if budget.get("graph") else []
     words += _given("--affinity", ",".join(map(str, settings.get("affinity") or ())) or None)
     words += _given("--machine", settings.get("machine") or None)
-    return (*words, "--no-record")
+    return ("dsbench", "run"), (*words, "--no-record")
 
 
 def exactly(case: Case) -> str:

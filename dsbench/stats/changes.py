@@ -15,6 +15,8 @@ import numpy as np
 
 from dsbench.stats.intervals import Estimate
 from dsbench.stats.levels import Model, logarithms
+from dsbench.stats.segmentation import candidates
+from dsbench.stats.shifts import spread_of
 
 LEAST = 0.005
 """The smallest relative change that counts."""
@@ -53,7 +55,11 @@ def changes(values: Sequence[float], least: float = LEAST) -> list[Change]:
     if len(values) < FEWEST:
         return []
     logs = logarithms(values)
-    model = Model.fitted(logs, least)
+    spread = spread_of(logs, least / 4)
+    proposed = candidates(logs, spread)
+    if not proposed:
+        return []  # half of all series; their noise need not be known
+    model = Model.fitted(logs, spread, proposed)
     found = model.places
     while found:
         levels = model.levels(found)
@@ -71,7 +77,7 @@ def changes(values: Sequence[float], least: float = LEAST) -> list[Change]:
 def _told(model: Model, start: int, at: int, end: int, values: Sequence[float]) -> Change:
     """What is said of a change at a place, between its neighbours."""
     unit, memory = model.grid.unit, model.memory
-    pieces = model.grid.pieces([start, at, end], model.density)
+    pieces = model.pieces([start, at, end])
     levels = np.argmax(pieces, axis=1)
     gain = (float(pieces.max(axis=1).sum()) - float(pieces.sum(axis=0).max())) / memory
     first, fits = model.fit(start, end, int(levels[0]), int(levels[1]))

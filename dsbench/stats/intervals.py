@@ -115,11 +115,13 @@ def of_many(
     starts = np.r_[0, np.cumsum(lengths)]
     owner = np.repeat(np.arange(len(lengths)), lengths)
     readings, numbers = np.asarray(values, dtype=float), np.asarray(rounds)
-    order = np.lexsort((readings, numbers, owner))
-    ordered, owner, numbers = readings[order], owner[order], numbers[order]
-    new = np.flatnonzero(np.r_[True, (np.diff(owner) != 0) | (np.diff(numbers) != 0)])
-    sizes = np.diff(np.r_[new, len(ordered)])
-    medians = (ordered[new + (sizes - 1) // 2] + ordered[new + sizes // 2]) / 2
+    group = owner * (int(numbers.max()) + 1) + numbers
+    if not (np.diff(group) > 0).all():  # else each round has one reading, and they are in order
+        order = np.lexsort((readings, group))
+        readings, owner, group = readings[order], owner[order], group[order]
+    new = np.flatnonzero(np.r_[True, np.diff(group) != 0])
+    sizes = np.diff(np.r_[new, len(readings)])
+    medians = (readings[new + (sizes - 1) // 2] + readings[new + sizes // 2]) / 2
     owner = owner[new]
     counts = np.bincount(owner)
     firsts = np.r_[0, np.cumsum(counts)[:-1]]
@@ -128,8 +130,8 @@ def of_many(
     freedom = np.maximum(counts - 1, 1)
     variances = np.add.reduceat((logs - centres[owner]) ** 2, firsts) / freedom
     margins = student_quantile(freedom, (1 + confidence) / 2) * np.sqrt(variances / counts)
-    ends = np.exp(np.stack((centres, centres - margins, centres + margins), axis=1)).tolist()
-    found: list[tuple[float, float | None, float | None]] = list(map(tuple, ends))
+    ends = (np.exp(end).tolist() for end in (centres, centres - margins, centres + margins))
+    found: list[tuple[float, float | None, float | None]] = list(zip(*ends, strict=True))
     for index in np.flatnonzero((counts < 2) | (np.minimum.reduceat(medians, firsts) <= 0)):
         here = slice(starts[index], starts[index + 1])
         by_round: dict[int, list[float]] = {}

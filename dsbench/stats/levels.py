@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from dsbench.stats.segmentation import candidates
-from dsbench.stats.shifts import Grid, Numbers, Places, spread_of
+from dsbench.stats.shifts import Grid, Numbers, Places
 
 PENALTY = 2.5
 """Nats that a change must gain, in units of the logarithm of the series' length: chosen on series for tuning
@@ -41,19 +41,18 @@ class Model:
     places: list[int]
 
     @classmethod
-    def fitted(cls, logs: Numbers, least: float, newest: int = 0) -> Model:
+    def fitted(cls, logs: Numbers, spread: float, proposed: list[int], newest: int = 0) -> Model:
         """Finds noise and changes of a series.
 
         Args:
             logs: logarithms of the values, oldest first.
-            least: the smallest relative change that counts.
+            spread: the noise's standard deviation, as neighbours show it.
+            proposed: the places among which changes are sought, in order.
             newest: so many points at the end have no part in it, though the grid holds them.
         """
-        spread = spread_of(logs, least / 4)
         whole = Grid.of(logs, spread)
         known = logs[: len(logs) - newest]
         grid = replace(whole, points=whole.points[: len(known)])
-        proposed = candidates(known, spread)
         places = _plain(known, proposed, spread)
         edges = [0, *places, len(known)]
         middles = [round(float(np.median(grid.points[a:b]))) for a, b in pairwise(edges)]
@@ -61,14 +60,25 @@ class Model:
         for _ in range(TURNS):
             density = grid.density(residuals)
             model = cls(grid, density, grid.memory(residuals, density), [])
-            places = model._moved(model._moved(model._chosen(proposed)))
+            chosen = model._chosen(proposed)
+            places = model._moved(chosen)
+            if places != chosen:
+                places = model._moved(places)
             residuals = grid.residuals([0, *places, len(known)], model.levels(places))
         return replace(model, grid=whole, places=places)
 
     def levels(self, places: list[int]) -> Places:
         """The level of each piece between changes, as an index of the grid."""
         edges = [0, *places, len(self.grid.points)]
-        return np.asarray(np.argmax(self.grid.pieces(edges, self.density), axis=1), dtype=np.int64)
+        return np.asarray(np.argmax(self.pieces(edges), axis=1), dtype=np.int64)
+
+    def pieces(self, edges: list[int]) -> Numbers:
+        """Log likelihood of each piece between edges at each level of the grid."""
+        return self.grid.pieces(edges, self._table)
+
+    @cached_property
+    def _table(self) -> Numbers:
+        return self.grid.table(self.density)
 
     def at(self, first: int, last: int, level: int) -> Numbers:
         """Log likelihood of each of the points from first to before last at a level."""
@@ -79,7 +89,7 @@ class Model:
         """The best of all choices among the proposed places, each costing the penalty: exact, by dynamic
         programming (Jackson et al., IEEE Signal Processing Letters 12, 2005)."""
         edges = np.asarray([0, *proposed, len(self.grid.points)])
-        pieces = self.grid.pieces(edges.tolist(), self.density)
+        pieces = self.pieces(edges.tolist())
         sums = np.vstack([np.zeros(pieces.shape[1]), np.cumsum(pieces, axis=0)])
         cost = PENALTY * self.memory * math.log(len(self.grid.points))
         best, came_from = np.full(len(edges), -np.inf), np.zeros(len(edges), dtype=int)

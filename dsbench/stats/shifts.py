@@ -80,15 +80,20 @@ class Grid:
         mixed = gaussian_filter1d(counted, width, mode="constant") + PRIOR * tail / tail.sum()
         return np.asarray(np.log(mixed / (len(residuals) + PRIOR)), dtype=np.float64)
 
-    def pieces(self, places: list[int], density: Numbers) -> Numbers:
-        """Log likelihood of each piece between places (the first 0, the last the length) at each level."""
+    def table(self, density: Numbers) -> Numbers:
+        """Log likelihood of each value on the grid (rows) at each level (columns)."""
         edge = int(self.reach - self.levels)
         values = np.arange(-edge, self.levels + edge + 1)
         at = density[values[:, None] - np.arange(self.levels)[None, :] + self.reach]
+        return np.asarray(at, dtype=np.float64)
+
+    def pieces(self, places: list[int], table: Numbers) -> Numbers:
+        """Log likelihood of each piece between places (the first 0, the last the length) at each level."""
+        edge = int(self.reach - self.levels)
         counts = np.stack(
-            [np.bincount(self.points[a:b] + edge, minlength=len(values)) for a, b in pairwise(places)]
+            [np.bincount(self.points[a:b] + edge, minlength=len(table)) for a, b in pairwise(places)]
         )
-        return np.asarray(counts @ at, dtype=np.float64)
+        return np.asarray(counts @ table, dtype=np.float64)
 
     def residuals(self, places: list[int], levels: Places) -> Places:
         """Each point less the level of its piece, in grid steps."""

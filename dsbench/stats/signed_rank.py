@@ -38,7 +38,7 @@ def hodges_lehmann(differences: Sequence[float], confidence: float = 0.99) -> Es
 def p_greater(differences: Sequence[float], threshold: float = 0.0) -> float:
     """How likely differences at least this large are when their centre is no more than the threshold:
     the exact one-sided signed-rank test. 1 when no pair differs from the threshold."""
-    from scipy.stats import wilcoxon  # not with the module: workers import it and test nothing
+    from scipy.stats import wilcoxon  # not with the module: every command would pay half a second for it
 
     shifted = [value - threshold for value in differences if value != threshold]
     return float(wilcoxon(shifted, alternative="greater", method="exact").pvalue) if shifted else 1.0

@@ -14,6 +14,8 @@ import numpy as np
 
 from dsbench.stats.changes import FEWEST, LEAST
 from dsbench.stats.levels import Model, logarithms
+from dsbench.stats.segmentation import candidates
+from dsbench.stats.shifts import spread_of
 
 NEWEST = 5
 """Points at the end that are held against what was before them."""
@@ -41,12 +43,14 @@ def suspect(values: Sequence[float], least: float = LEAST) -> Suspect | None:
     count = len(values)
     if count < FEWEST + NEWEST:
         return None
-    model = Model.fitted(logarithms(values), least, newest=NEWEST)
+    logs = logarithms(values)
+    spread = spread_of(logs, least / 4)
+    model = Model.fitted(logs, spread, candidates(logs[:-NEWEST], spread), newest=NEWEST)
     start = model.places[-1] if model.places else 0
-    level = int(np.argmax(model.grid.pieces([start, count - NEWEST], model.density)[0]))
+    level = int(np.argmax(model.pieces([start, count - NEWEST])[0]))
     found: tuple[float, Suspect] | None = None
     for index in range(count - NEWEST, count - 1):
-        fits = model.grid.pieces([index, count], model.density)[0]
+        fits = model.pieces([index, count])[0]
         gain = float(fits.max() - fits[level]) / model.memory
         shift = float(np.argmax(fits) - level) * model.grid.unit
         if gain >= GAIN and abs(shift) >= math.log1p(least) and (found is None or gain > found[0]):

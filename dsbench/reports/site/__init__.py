@@ -4,8 +4,9 @@
     plotly.min.js                          plotly's own, from the installed package, once
     data/changes.js                        what the landing page shows
     data/runs.js data/cases.js             every run, and every case's name
-    data/case/<id>.js                      a case over commits: a header, and a line a run
-    data/run/<number>.js                   a run: its numbers, and its side-car's own lines
+    data/case/<id>.js                      a case over commits: its change points, and a line a run
+    data/run/<number>.js                   a run: its environment, and the numbers of its measurements
+    data/samples/<number>.js               its side-car's own lines, packed
     data/machines.js                       noise, ceilings and roofline by machine
     manifest.json                          what the site was made of; a later build goes on from it
 

@@ -5,32 +5,28 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsbench.history.reading import Heads, Row, numbers
-from dsbench.history.sidecar import HistoryError, read
+from dsbench.history.reading import Heads, Lines, lines, numbers
+from dsbench.history.sidecar import HistoryError
 from dsbench.metrics import METRICS, Metric
-from dsbench.records import Case, Run
+from dsbench.records import Case
 from dsbench.reports.site import inputs
-from dsbench.reports.site.changed import changes
-from dsbench.reports.site.files import (
-    CaseFiles,
-    case_id,
-    line_of,
-    link,
-    number_of,
-    numbers_of,
-    run_file,
-    script,
-)
+from dsbench.reports.site.files import CaseFiles, by_run, case_id, flattened, link, script
 from dsbench.reports.site.inputs import Manifest, Stored, stored
-from dsbench.reports.site.landing import place_json
-from dsbench.reports.site.machines import machine_json
+from dsbench.reports.site.layout import Known, Layout
 from dsbench.reports.site.marks import due, marks
+from dsbench.reports.site.newest import Newest, place_key
 from dsbench.reports.site.pages import write_pages
-from dsbench.reports.site.runs import Habits, Touched, runs_json, see_newest
+from dsbench.reports.site.places import shown
+from dsbench.reports.site.recorded import Recorded
+from dsbench.reports.site.runs import runs_json
+
+Places = Sequence[Sequence[Stored]]
+"""The runs of each place, by the time of their commits."""
 
 
 class SiteError(Exception):
@@ -84,121 +80,138 @@ def build(results: Path, site: Path, metrics: Mapping[str, Metric] = METRICS) ->
             gc.enable()
 
 
+RUN_FILES = ("run", "samples")
+
+
 class _Build:
     def __init__(self, results: Path, site: Path, stage: Path, metrics: Mapping[str, Metric]) -> None:
         self.results, self.site, self.stage, self.metrics = results, site, stage, metrics
         primary = [metric.name for metric in metrics.values() if metric.primary]
         self.index = {name: number for number, name in enumerate(primary)}
+        self.primary = [metrics[name] for name in primary]
         self.manifest = Manifest.read(site, inputs.made_by(primary))
         self.files = CaseFiles(site if self.manifest.runs else None, stage)
         self.problems: list[str] = []
-        self.heads: Heads = {}
-        self.known: dict[str, Touched] = {}
-        self.read: list[tuple[Run, dict[str, Case]]] = []
-        (stage / "data" / "run").mkdir(parents=True)
+        self.heads = Heads()
+        self.cases: dict[str, Known] = {}  # that new runs measured, by name
+        self.layouts: dict[tuple[int, tuple[str, ...]], Layout] = {}
+        self.read: list[tuple[Stored, Layout]] = []
+        for name in RUN_FILES:
+            (stage / "data" / name).mkdir(parents=True)
 
     def make(self) -> Built:
         found = inputs.difference(self.results, self.manifest)
-        runs = list(found.kept)
-        for run in runs:
-            name = f"data/run/{run.number}.js"
-            link(self.site / name, self.stage / name)
+        before = Counter(run.place for run in self.manifest.runs)
+        for run in found.kept:
+            for name in RUN_FILES:
+                file = f"data/{name}/{run.number}.js"
+                link(self.site / file, self.stage / file)
         free = 1 + max((run.number for run in self.manifest.runs), default=0)
         for key, path in found.fresh.items():
-            one = self._read(key, path, free)
-            if one is not None:
-                runs.append(one)
-                free += 1
+            free += self._read(key, path, free)
+        runs = [*found.kept, *(run for run, _ in self.read)]
         if not runs:
             told = self.problems[0] if self.problems else f"nothing is recorded under {self.results}"
             raise EmptyError(f"{told}: a full `dsbench run` of a clean commit records it")
         runs.sort(key=lambda run: (run.time, run.number))
-        self._cases(runs, found.gone)
         self.manifest.runs = runs
-        self._pages(runs)
-        self.manifest.write(self.stage)
-        return Built(self.site, len(runs), len(found.fresh), self.problems)
-
-    def _read(self, key: str, path: Path, number: int) -> Stored | None:
-        try:
-            content = path.read_bytes()
-            modified = path.stat().st_mtime_ns
-            found = numbers(path, content, self.metrics, self.heads)
-        except (HistoryError, OSError) as error:
-            self.problems.append(str(error))
-            return None
-        measured: list[str] = []
-        cases: dict[str, Case] = {}
-        flats: dict[str, str] = {}
-        ended: dict[str, list[Row]] = {}
-        for row in found.rows:
-            name = row.name
-            known = self.known.get(name) or self._meet(row)
-            flat = numbers_of(row, self.index)
-            measured.append(f'"{known.identity}",{flat}')
-            before = flats.get(name)
-            flats[name] = f"{before},{flat}" if before and flat else before or flat
-            cases[name] = row.case
-            if row.status != "ok":
-                ended.setdefault(name, []).append(row)
-        (self.stage / f"data/run/{number}.js").write_bytes(run_file(number, found, measured))
-        for name, flat in flats.items():
-            self.known[name].lines.append(line_of(number, cases[name].version, flat, ended.get(name, ())))
-        self.read.append((found.run, cases))
-        return stored(key, number, content, modified, found, len(cases))
-
-    def _meet(self, row: Row) -> Touched:
-        return self.known.setdefault(row.name, Touched(case_id(row.case)))
-
-    def _cases(self, runs: Sequence[Stored], gone: frozenset[int]) -> None:
-        """Writes the files of the cases that a new run or a dropped one touches, and keeps the others."""
-        see_newest(self.read, self.known)
-        shown = [self.metrics[name] for name in self.index]
-        touched = {one.identity: one for one in self.known.values()}
-        for identity in dict.fromkeys((*self.files.known(), *touched)):
-            new = touched.get(identity)
-            if not gone and new is None:
-                self.files.keep(identity)
-                continue
-            header, body = self.files.read(identity)
-            if gone:
-                kept = [line for line in body.splitlines(keepends=True) if number_of(line) not in gone]
-                body = "".join(kept)
-            if new is not None:
-                body += "".join(new.lines)
-            if not body:
-                self.manifest.cases.pop(identity, None)
-                continue
-            if new is not None:
-                header = new.header(header)
-                if "marks" not in header or due(identity, body.count("\n"), len(touched)):
-                    header["marks"] = marks(new.case, body.splitlines(), runs, shown)
-            self.files.write(identity, header, body)
-            parts = ("name", "suite", "benchmark", "candidate", "at")
-            self.manifest.cases[identity] = [header[part] for part in parts]
-
-    def _pages(self, runs: Sequence[Stored]) -> None:
+        newest = Newest({} if found.gone else self.manifest.newest, runs)
         places: dict[tuple[str, str, str], list[Stored]] = {}
         for run in runs:
             places.setdefault(run.place, []).append(run)
-        order = sorted(places)
-        landing, machines = [], []
-        for here in (places[place] for place in order):
-            habit = Habits(self.files, here, self.index)
-            found = changes(self.results, here, self.manifest.green, habit)
-            landing.append(place_json(found, here, self.files, self.index, self.metrics))
-            newest = read(self.results / f"{here[-1].key}.jsonl")
-            machines.append(machine_json(self.results, newest, here))
-        alive = {run.digest for run in runs}
-        green = self.manifest.green
-        self.manifest.green = {key: green[key] for key in green if key.partition(" ")[0] in alive}
+        by_place = [places[place] for place in sorted(places)]
+        looked = [there for there in by_place if found.gone or self._due(there, before[there[0].place])]
+        self._cases(looked, found.gone, newest)
+        self._pages(by_place, newest)
+        self.manifest.newest = newest.places
+        self.manifest.write(self.stage)
+        return Built(self.site, len(runs), len(found.fresh), self.problems)
+
+    def _read(self, key: str, path: Path, number: int) -> bool:
+        """Writes a run's files, and notes its lines in those of its cases."""
+        try:
+            content = path.read_bytes()
+            modified = path.stat().st_mtime_ns
+            run = lines(path, content, self.heads)
+            found = numbers(path, run, self.metrics)
+        except (HistoryError, OSError) as error:
+            self.problems.append(str(error))
+            return False
+        flats = flattened(found.metrics, self.index)
+        layout = self._layout(run)
+        layout.tell(number, flats)
+        told = layout.run_file(number, run.run.environment.to_json(), flats)
+        (self.stage / f"data/run/{number}.js").write_text(told, encoding="utf-8")
+        (self.stage / f"data/samples/{number}.js").write_bytes(layout.samples_file(number, run))
+        self.read.append((stored(key, number, content, modified, run, found, layout.cases), layout))
+        return True
+
+    def _layout(self, run: Lines) -> Layout:
+        key = (id(run.heads), run.run.planned)  # `heads` keeps what it gave, so that no id is met twice
+        if key not in self.layouts:
+            self.layouts[key] = Layout(run.heads, run.run.planned, self._meet)
+        return self.layouts[key]
+
+    def _meet(self, case: Case, name: str) -> Known:
+        return self.cases.setdefault(name, Known(case_id(case), case))
+
+    def _due(self, runs: Sequence[Stored], before: int) -> bool:
+        """Whether change points of a place are looked for, now that it has these runs."""
+        new = any(run.place == runs[0].place for run, _ in self.read)
+        return new and due(len(runs), before, len(self.cases))
+
+    def _cases(self, looked: Places, gone: frozenset[int], newest: Newest) -> None:
+        """Writes the files of the cases that a new run or a dropped one touches, and keeps the others.
+
+        Args:
+            looked: the runs of the places in which change points are looked for.
+            gone: the numbers of runs that changed or were removed.
+            newest: takes note of what new runs measured.
+        """
+        touched = {one.identity: one for one in self.cases.values()}
+        again = {run.number for runs in looked for run in runs}
+        old, dropped = set(self.files.known()), set(map(str, gone))
+        for identity in sorted(old | touched.keys()):
+            new = touched.get(identity)
+            if new is None and not gone:
+                self.files.keep(identity)
+                continue
+            if new is not None and identity in old and not again:
+                self.files.extend(identity, new.lines)
+                continue
+            there = self.files.lines(identity) if identity in old else []
+            if gone:
+                there = [line for digits, line in by_run(there).items() if digits not in dropped]
+            if new is not None:
+                there += new.lines
+            if not there:
+                self.manifest.cases.pop(identity, None)
+                continue
+            if new is not None:
+                self.manifest.cases[identity] = new.parts()
+            kept = [mark for mark in self.files.marks(identity) if mark["run"] not in again | gone]
+            self.files.write(identity, there, [*kept, *marks(there, looked, self.primary)])
+            if gone:
+                newest.add_lines(identity, there, self.primary)
+        if not gone:
+            for run, layout in sorted(self.read, key=lambda row: row[0].time, reverse=True):
+                newest.add(run.number, layout.keys)
+
+    def _pages(self, places: Places, newest: Newest) -> None:
+        recorded = Recorded(self.results, self.heads)
+        told = [shown(recorded, runs, self.manifest, self.files, self.index, self.metrics) for runs in places]
+        runs = self.manifest.runs
+        alive, here = {run.digest for run in runs}, {place_key(there[0].place) for there in places}
+        green, pages = self.manifest.green, self.manifest.shown
+        self.manifest.green = {digest: green[digest] for digest in green if digest in alive}
+        self.manifest.shown = {key: pages[key] for key in pages if key in here}
         cases = [[identity, *parts] for identity, parts in self.manifest.cases.items()]
-        shown = {
-            "changes": {"built": time.time(), "places": landing},
-            "machines": machines,
+        data = {
+            "changes": {"built": time.time(), "places": [one["landing"] for one in told]},
+            "machines": [one["machine"] for one in told],
             "cases": sorted(cases, key=lambda row: row[1]),
-            "runs": runs_json(runs, [self.metrics[name] for name in self.index]),
+            "runs": runs_json(runs, self.primary, newest),
         }
-        for name, content in shown.items():
+        for name, content in data.items():
             (self.stage / f"data/{name}.js").write_text(script(name, content), encoding="utf-8")
         write_pages(self.stage)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dsbench import acknowledged
-from dsbench.baseline import expected, last_good
+from dsbench.acknowledged import Ack
+from dsbench.baseline import expected
 from dsbench.environment import is_ancestor
 from dsbench.expected import ExpectedError, absent
 from dsbench.gate import Judged, Outcome, Policy, Verdict, is_green, judge, usual_change
-from dsbench.history.sidecar import read
 from dsbench.records import Case, Run
 from dsbench.reports.site.inputs import Stored, digest_of
+from dsbench.reports.site.recorded import Recorded
 
 FEWEST, MOST = 10, 100
 """Earlier runs of a place that are looked at for green ones, at least and at most."""
@@ -22,6 +23,8 @@ FEWEST, MOST = 10, 100
 BUDGET = 12_000
 """Measurements of earlier runs that are judged when nothing is known of them yet: what a first build may take
 for this. Later ones remember."""
+
+Known = dict[str, tuple[str, bool]]
 
 MOVED = frozenset((Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE))
 
@@ -38,78 +41,86 @@ class Changes:
     verdicts: list[Verdict]
 
 
-def changes(results: Path, runs: Sequence[Stored], known: dict[str, bool], habit: Habit) -> Changes:
+def changes(recorded: Recorded, runs: Sequence[Stored], known: Known, habit: Habit) -> Changes:
     """Judges the newest of a place's runs.
 
     A run is green when the gate finds nothing in it against the green runs before it, so that a slow-down
-    stays one until it is mended. The oldest that is looked at has nothing to be held against.
+    stays one until it is mended. The oldest that is looked at has nothing to be held against; a site that is
+    brought up to date remembers what was green further back.
 
     Args:
-        results: the folder of the history.
+        recorded: reads runs.
         runs: the place's runs, by the time of their commits.
-        known: whether runs are green, by their content and that of the green one before; what is found out
-            is added.
+        known: by the content of a run what it was judged after, and whether it is green; what is found out is
+            added.
         habit: earlier values of a series, for how far it usually moves.
 
     Raises:
         HistoryError: a side-car can no longer be read.
         OSError: it cannot be opened.
     """
-    newest, reader = runs[-1], _Reader(results)
+    newest, judging = runs[-1], _Judging(recorded, habit)
     window = max(FEWEST, min(MOST, BUDGET // max(newest.measurements, 1)))
-    green: list[Stored] = []
-    for run in runs[-window - 1 : -1]:
-        key = f"{run.digest} after {green[-1].digest if green else 'nothing'}, {reader.accepted}"
-        if key not in known:
-            known[key] = is_green(_judged(reader, run, green, habit))
-        if known[key]:
+    start = max(0, len(runs) - 1 - window)
+    green = [run for run in runs[:start] if known.get(run.digest, ("", False))[1]]
+    for run in runs[start:-1]:
+        after = judging.after(green)
+        if known.get(run.digest, ("", False))[0] != after:
+            known[run.digest] = (after, is_green(judging(run, green)))
+        if known[run.digest][1]:
             green.append(run)
-    return Changes(newest, green[-1] if green else None, _judged(reader, newest, green, habit))
+    verdicts = judging(newest, green)
+    known[newest.digest] = (judging.after(green), is_green(verdicts))
+    return Changes(newest, green[-1] if green else None, verdicts)
 
 
-class _Reader:
-    def __init__(self, results: Path) -> None:
-        self.results = results
-        try:
-            self.acks = acknowledged.read(results)
-        except acknowledged.AckError:
-            self.acks = []  # the gate itself refuses such a file
+def accepted(results: Path) -> list[Ack]:
+    """The changes that were accepted; none where their file cannot be read, which the gate itself refuses."""
+    try:
+        return acknowledged.read(results)
+    except acknowledged.AckError:
+        return []
+
+
+class _Judging:
+    """Judges runs of a place against those before them."""
+
+    def __init__(self, recorded: Recorded, habit: Habit) -> None:
+        self.recorded, self.habit = recorded, habit
+        self.acks = accepted(recorded.results)
         # What was accepted holds until a date, so that what is green may be so for a day only.
-        self.accepted = (
-            f"{datetime.now(UTC).date()} {digest_of(repr(self.acks).encode())}" if self.acks else ""
+        self.today = datetime.now(UTC).date()
+        self._accepted = f"{self.today} {digest_of(repr(self.acks).encode())}" if self.acks else ""
+
+    def after(self, green: Sequence[Stored]) -> str:
+        """What, beside its content, decides whether a run is green."""
+        return f"after {green[-1].digest if green else 'none'}, {self._accepted}"
+
+    def __call__(self, new: Stored, past: Sequence[Stored]) -> list[Verdict]:
+        run = self.recorded.whole(new)
+        before = expected(self.recorded.last_good(past[-FEWEST:]), run)
+        policy = Policy()
+        first = judge(run.measurements, before, policy)
+        # How far a series usually moves can only hold an alarm back, so it is looked up for alarms alone.
+        moved = [verdict for verdict in first if verdict.outcome in MOVED]
+        names = {verdict.case.name for verdict in moved}
+        again = judge(
+            [m for m in run.measurements if m.case.name in names],
+            [m for m in before if m.case.name in names],
+            policy,
+            _usual(moved, self.habit),
         )
-        self._read: dict[str, Run] = {}
-
-    def __call__(self, run: Stored) -> Run:
-        if run.key not in self._read:
-            self._read[run.key] = read(self.results / f"{run.key}.jsonl")
-        return self._read[run.key]
-
-
-def _judged(reader: _Reader, new: Stored, past: Sequence[Stored], habit: Habit) -> list[Verdict]:
-    run = reader(new)
-    before = expected(last_good(reader(old) for old in past[-FEWEST:]), run)
-    policy = Policy()
-    first = judge(run.measurements, before, policy)
-    # How far a series usually moves can only hold an alarm back, so it is looked up for alarms alone.
-    names = {verdict.case.name for verdict in first if verdict.outcome in MOVED}
-    again = judge(
-        [m for m in run.measurements if m.case.name in names],
-        [m for m in before if m.case.name in names],
-        policy,
-        _usual([verdict for verdict in first if verdict.outcome in MOVED], habit),
-    )
-    rest = [verdict for verdict in first if verdict.case.name not in names]
-    where = run.environment
-    commit = "" if where.dirty else where.commit or ""
-    judged = Judged(f"{where.machine}/{where.name}", commit, past[-1].commit if past else "")
-    return acknowledged.mark(
-        [*_absent(run, reader.results, first), *again, *rest],
-        reader.acks,
-        judged,
-        lambda old, new: is_ancestor(Path.cwd(), old, new),
-        datetime.now(UTC).date(),
-    )
+        rest = [verdict for verdict in first if verdict.case.name not in names]
+        where = run.environment
+        commit = "" if where.dirty else where.commit or ""
+        judged = Judged(f"{where.machine}/{where.name}", commit, past[-1].commit if past else "")
+        return acknowledged.mark(
+            [*_absent(run, self.recorded.results, first), *again, *rest],
+            self.acks,
+            judged,
+            lambda old, new: is_ancestor(Path.cwd(), old, new),
+            self.today,
+        )
 
 
 def _usual(moved: Sequence[Verdict], habit: Habit) -> Mapping[tuple[str, str], float]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import orjson
+
 from dsbench.history import reading
-from dsbench.history.reading import Numbers
+from dsbench.history.reading import Lines, Numbers
 from dsbench.records import Environment
+from dsbench.reports.repeat import around
+from dsbench.reports.site.files import text
 
 FEW = 200
 """Measurements, from all over a run, whose intervals tell how noisy it was."""
@@ -24,7 +30,8 @@ class Stored:
     """A recorded run as the manifest keeps it: its file, and what pages say of it as a whole.
 
     `number` names its files and lines in the site; `noise` is the typical half width of a latency's interval,
-    as a share; `disturbed` counts marked readings by cause, of `samples`.
+    as a share; `disturbed` counts marked readings by cause, of `samples`; `repeat` is what stands before and
+    after the words of a case in a command that repeats it.
     """
 
     key: str
@@ -40,16 +47,22 @@ class Stored:
     noise: float | None
     samples: int
     disturbed: dict[str, int]
+    repeat: tuple[str, str]
 
-    @property
+    @cached_property
     def place(self) -> tuple[str, str, str]:
         """Machine, environment's name and device: what shares series."""
         where = self.where
         return (where.machine, where.name, where.device.name)
 
-    @property
+    @cached_property
     def where(self) -> Environment:
         return Environment.from_json(self.environment)
+
+    @cached_property
+    def digits(self) -> str:
+        """Its number as lines of cases have it."""
+        return str(self.number)
 
     @property
     def commit(self) -> str:
@@ -63,32 +76,37 @@ class Stored:
 
 @dataclass
 class Manifest:
-    """Everything that a later build needs to know of a site; `made_by` says which program made it."""
+    """Everything that a later build needs to know of a site.
+
+    `made_by` says which program made it, `green` which runs were green after which others, `cases` what each
+    case is called (`Known.parts`), `newest` by place which run measured each case last (`Newest`), and
+    `shown` by place what pages say of it and what they were made of.
+    """
 
     made_by: str
     runs: list[Stored] = field(default_factory=list)
-    green: dict[str, bool] = field(default_factory=dict)
-    cases: dict[str, list[str]] = field(default_factory=dict)
+    green: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    cases: dict[str, list[Any]] = field(default_factory=dict)
+    newest: dict[str, dict[str, int]] = field(default_factory=dict)
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, site: Path, made_by: str) -> Manifest:
         """The manifest of a site, empty when there is none that can be gone on with."""
         try:
-            data = json.loads((site / MANIFEST).read_bytes())
+            data = orjson.loads((site / MANIFEST).read_bytes())
             if data["made_by"] != made_by:
                 return cls(made_by)
-            return cls(made_by, [Stored(**row) for row in data["runs"]], data["green"], data["cases"])
+            runs = [Stored(**{**row, "repeat": tuple(row["repeat"])}) for row in data.pop("runs")]
+            return cls(runs=runs, **data)
         except (OSError, ValueError, KeyError, TypeError):
             return cls(made_by)
 
     def write(self, site: Path) -> None:
-        data = {
-            "made_by": self.made_by,
-            "runs": [vars(run) for run in self.runs],
-            "green": self.green,
-            "cases": self.cases,
-        }
-        (site / MANIFEST).write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+        names = [part.name for part in fields(Stored)]
+        runs = [{name: getattr(run, name) for name in names} for run in self.runs]
+        data = json.dumps({**vars(self), "runs": runs}, separators=(",", ":"))
+        (site / MANIFEST).write_text(data, encoding="utf-8")
 
 
 def made_by(metrics: list[str]) -> str:
@@ -140,12 +158,16 @@ def _same(path: Path, old: Stored) -> bool:
         return False
 
 
-def stored(key: str, number: int, content: bytes, modified: int, found: Numbers, cases: int) -> Stored:
+def stored(
+    key: str, number: int, content: bytes, modified: int, lines: Lines, found: Numbers, cases: int
+) -> Stored:
     """What the manifest keeps of a run that was read."""
+    run, metrics = lines.run, found.metrics
+    before, after = (text(shlex.join(words), 2000) for words in around(run))
     widths = [
         (high - low) / 2 / value
-        for row in found.rows[:: max(1, len(found.rows) // FEW)]
-        for name, value, low, high in row.metrics
+        for some in metrics[:: max(1, len(metrics) // FEW)]
+        for name, value, low, high in some
         if name == "latency" and low is not None and high is not None and value > 0
     ]
     return Stored(
@@ -154,12 +176,13 @@ def stored(key: str, number: int, content: bytes, modified: int, found: Numbers,
         size=len(content),
         modified=modified,
         digest=digest_of(content),
-        id=found.run.id,
-        started=found.run.started,
-        environment=found.run.environment.to_json(),
+        id=run.id,
+        started=run.started,
+        environment=run.environment.to_json(),
         cases=cases,
-        measurements=len(found.rows),
+        measurements=len(metrics),
         noise=float(f"{median(widths):.4g}") if widths else None,
         samples=found.samples,
         disturbed=dict(found.disturbed),
+        repeat=(before, after),
     )

@@ -10,8 +10,9 @@ from dsbench.gate import Outcome, Verdict, exit_code
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Status
 from dsbench.reports.site.changed import MOVED, Changes
-from dsbench.reports.site.files import CaseFiles, Point, case_id, text
+from dsbench.reports.site.files import Point, case_id, text
 from dsbench.reports.site.inputs import Stored
+from dsbench.reports.site.runs import Recent
 from dsbench.reports.verdicts import by_seriousness
 from dsbench.stats.intervals import Estimate
 
@@ -22,7 +23,7 @@ SPARK = 40
 def place_json(
     found: Changes,
     runs: Sequence[Stored],
-    files: CaseFiles,
+    there: Recent,
     index: Mapping[str, int],
     metrics: Mapping[str, Metric] = METRICS,
 ) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def place_json(
     shown = [verdict for verdict in by_seriousness(found.verdicts) if verdict.outcome is not Outcome.SAME]
     counts = Counter(verdict.outcome for verdict in found.verdicts)
     recent = list(runs[-SPARK:])
-    rows = [_row(verdict, found, recent, files, index, metrics) for verdict in shown]
+    rows = [_row(verdict, found, recent, there, index, metrics) for verdict in shown]
     return {
         "newest": found.newest.number,
         "green": found.green and found.green.number,
@@ -55,7 +56,7 @@ def _row(
     verdict: Verdict,
     found: Changes,
     recent: Sequence[Stored],
-    files: CaseFiles,
+    there: Recent,
     index: Mapping[str, int],
     metrics: Mapping[str, Metric],
 ) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def _row(
     identity = case_id(case)
     points: dict[int, Point] = {}
     if (metric is not None and verdict.outcome is not Outcome.NEW) or verdict.outcome is Outcome.BROKEN:
-        points = files.points(identity, (run.number for run in recent))
+        points = there.points(case)
     values = [_value(points.get(run.number), index.get(verdict.metric)) for run in recent]
     before, after = _range(verdict, found, recent, points, index)
     return {

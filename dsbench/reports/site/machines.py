@@ -18,18 +18,21 @@ from dsbench.stats.detectable import smallest_change
 LATENCY = METRICS["latency"]
 
 
-def machine_json(results: Path, run: Run, runs: Sequence[Stored]) -> dict[str, Any]:
-    """A place: what its newest run says of noise and of the roofline, and how its runs were disturbed.
+def machine_json(
+    results: Path, run: Run, measured: Sequence[Measurement], runs: Sequence[Stored]
+) -> dict[str, Any]:
+    """A place: what was measured last says of noise and of the roofline, and how its runs were disturbed.
 
     Args:
         results: the folder of the history, which holds what the device can do at best.
         run: the newest run of the place.
+        measured: the newest measurements of each case, of this run and of those before.
         runs: all of them, by the time of their commits.
     """
     planned = {name: order for order, name in enumerate(run.planned)}
-    timed = [m for m in run.measurements if m.readings.get(LATENCY.reading)]
-    timed.sort(key=lambda m: planned.get(m.case.name, len(planned)))
-    places = _candidates(run, planned)
+    measured = sorted(measured, key=lambda m: planned.get(m.case.name, len(planned)))
+    timed = [m for m in measured if m.readings.get(LATENCY.reading)]
+    places = _candidates(measured)
     spread = [found for m in timed if (found := _between(m)) is not None]
     rounds = max((len(by_round(m.readings[LATENCY.reading])) for m in timed), default=0)
     between = median(spread) if spread else None
@@ -56,11 +59,11 @@ def _between(measurement: Measurement) -> float | None:
     return stdev(map(math.log, medians))
 
 
-def _candidates(run: Run, planned: Mapping[str, int]) -> dict[tuple[str, str, str], int]:
+def _candidates(measured: Sequence[Measurement]) -> dict[tuple[str, str, str], int]:
     """Each candidate's place in its benchmark, which its colour comes from."""
     places: dict[tuple[str, str, str], int] = {}
     counts: dict[tuple[str, str], int] = {}
-    for m in sorted(run.measurements, key=lambda m: planned.get(m.case.name, len(planned))):
+    for m in measured:
         benchmark = (m.case.suite, m.case.benchmark)
         key = (*benchmark, m.case.candidate)
         if key not in places:

@@ -2,80 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from dsbench.changes import find_shifts, size_of
-from dsbench.history import Point, Series
 from dsbench.metrics import Metric
-from dsbench.records import Case, Status
 from dsbench.reports import units
-from dsbench.reports.site.files import number_of, point_of
+from dsbench.reports.site.files import by_run, points_of
 from dsbench.reports.site.inputs import Stored
-from dsbench.stats.changes import LEAST
-from dsbench.stats.intervals import Estimate
+
+if TYPE_CHECKING:
+    from dsbench.stats.changes import Change
 
 LOOKED = 200
 """Newest runs of a place in which change points are looked for."""
 
 ALWAYS = 200
-"""Cases of a build up to which all of them are looked at again with every new run; of more, each with every
-`EVERY`th, in turns, which keeps a build after one commit short."""
+"""Cases of a build up to which all of them are looked at again with every new run; more of them are with
+every `EVERY`th, which keeps a build after one commit short. What moved just now is on the landing page."""
 
-EVERY = 10
+EVERY = 20
 
 
-def due(identity: str, lines: int, touched: int) -> bool:
-    """Whether a case is to be looked at again, now that it has so many lines."""
-    return touched <= ALWAYS or (int(identity[:6], 16) + lines) % EVERY == 0
+def due(runs: int, before: int, touched: int) -> bool:
+    """Whether cases are to be looked at again, now that a place has so many runs and had as many before."""
+    return not before or touched <= ALWAYS or runs // EVERY != before // EVERY
 
 
 def marks(
-    case: Case, lines: Sequence[str], runs: Sequence[Stored], metrics: Sequence[Metric]
+    lines: Sequence[str], places: Sequence[Sequence[Stored]], metrics: Sequence[Metric]
 ) -> list[dict[str, Any]]:
     """The changes of each metric of a case at each place, as the number of a run and a text.
 
     Args:
-        case: whose version is looked at.
-        lines: those of its file.
-        runs: all of the site, by the time of their commits.
+        lines: those of the case's file.
+        places: the runs of each place that is looked at, by the time of their commits.
         metrics: in the order of their numbers.
     """
-    known = {number_of(line): line for line in lines}
-    places: dict[tuple[str, str, str], list[Stored]] = {}
-    for run in runs:
-        if run.number in known:
-            places.setdefault(run.place, []).append(run)
-    least = {metric.name: metric.tolerance or LEAST for metric in metrics}
+    from dsbench.stats.changes import LEAST, changes  # most builds look for none, and need not import it
+
+    known = by_run(lines)
     found: list[dict[str, Any]] = []
-    for place, there in places.items():
-        series = _series(case, place, there[-LOOKED:], known, metrics)
-        found += [
-            {"run": int(shift.point.run), "text": _told(one.metric, size_of(shift), shift.last_before)}
-            for one in series
-            for shift in find_shifts(one, least[one.metric])
-        ]
+    for runs in places:
+        there = [run for run in runs if run.digits in known][-LOOKED:]
+        points = points_of([known[run.digits] for run in there])
+        series: dict[int, list[tuple[Stored, float]]] = {}
+        for run, point in zip(there, points, strict=True):
+            if point.version == points[-1].version:  # another version is another series
+                for number, (value, _, _) in point.metrics.items():
+                    if value is not None:
+                        series.setdefault(number, []).append((run, value))
+        for number, some in series.items():
+            metric = metrics[number]
+            for change in changes([value for _, value in some], metric.tolerance or LEAST):
+                before = some[change.earliest - 1][0]
+                found.append({"run": some[change.index][0].number, "text": _told(metric, change, before)})
     return found
 
 
-def _series(
-    case: Case,
-    place: tuple[str, str, str],
-    runs: Sequence[Stored],
-    known: Mapping[int, str],
-    metrics: Sequence[Metric],
-) -> list[Series]:
-    points: dict[int, list[Point]] = {}
-    for run in runs:
-        here = point_of(known[run.number])
-        if here.version != case.version:
-            continue
-        for number, ends in here.metrics.items():
-            point = Point(run.commit, run.time, Estimate(*ends), Status.OK, "", str(run.number))
-            points.setdefault(number, []).append(point)
-    return [Series(*place, case, metrics[number].name, tuple(some)) for number, some in points.items()]
-
-
-def _told(metric: str, size: Estimate | None, before: Point) -> str:
-    change = "" if size is None else f" {units.change(size)}"
-    return f"{metric.replace('_', ' ')}{change}, after {before.commit[:8]}"
+def _told(metric: Metric, change: Change, before: Stored) -> str:
+    size = f" {units.change(change.size)}" if min(change.before, change.after) > 0 else ""
+    return f"{metric.name.replace('_', ' ')}{size}, after {before.commit[:8]}"

@@ -2,19 +2,20 @@
 /* What every page stands on: loading data, making elements, and the state that lives in the address.
 
 A page opened as a file may not fetch anything, so data are scripts that hand themselves over: whole ones by
-`dsbench.take`, and those of cases and runs line by line, by C and P, R and M. Nothing of a run is ever read
+`dsbench.take`, and those of cases and runs by C and P, and by R. Nothing of a run is ever read
 as HTML: text gets onto the page as text alone. */
 
 const dsbench = { taken: null, take(name, data) { dsbench.taken = data; } };
 
-/* A case: its head, then its points. A run: its head, then its measurements. */
-const C = (id, head) => { dsbench.taken = { id, ...head, points: [] }; };
+/* A case: its change points, then a line a run. A run: its environment and its measurements. */
+const C = (id, marks) => { dsbench.taken = { id, marks, points: [] }; };
 const P = (run, version, numbers, ended) => { dsbench.taken.points.push({ run, version, metrics: unflatten(numbers), ended }); };
-const R = (number, head, numbers) => { dsbench.taken = { number, head, numbers, measurements: [] }; };
-const M = (line) => {
-  const { numbers, measurements } = dsbench.taken;
-  const [id, ...flat] = numbers[measurements.length];
-  measurements.push({ ...line, id, metrics: unflatten(flat) });
+const R = (number, environment, rows) => {
+  const measurements = rows.map(([id, how, ...numbers], row) => {
+    const [probe, status, reason] = typeof how === "string" ? [how, "ok", ""] : how;
+    return { id, row, probe, status, reason, metrics: unflatten(numbers) };
+  });
+  dsbench.taken = { number, environment, measurements };
 };
 
 function unflatten(numbers) {

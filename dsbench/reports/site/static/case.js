@@ -4,12 +4,12 @@
 const MANY = 150; // points from which on intervals are drawn as a band
 
 page(async (current) => {
-  const [all, cases, changes] = await Promise.all([runs(), load("cases"), load("changes")]);
+  const [all, names, changes] = await Promise.all([runs(), casesById(), load("changes")]);
   const id = state.get("case");
-  if (!id) return overview(cases);
-  if (!cases.some(([known]) => known === id)) throw new Error("There is no such case in this site; search another with the key /.");
-  const found = { ...(await load(`case/${id}`)), moved: movesOf(id, changes) };
-  found.moved.push(...(found.marks ?? []));
+  if (!id) return overview([...names.values()]);
+  if (!names.has(id)) throw new Error("There is no such case in this site; search another with the key /.");
+  const data = await load(`case/${id}`);
+  const found = { ...names.get(id), ...data, moved: [...movesOf(id, changes), ...data.marks] };
   if (!current()) return;
   document.title = `${found.name.slice(0, 80)} · dsbench`;
   const series = seriesOf(found, all);
@@ -19,16 +19,16 @@ page(async (current) => {
   const chart = el("div", { class: "plot", id: "history" });
   show("body", controls(places, found), chart,
     el("p", { class: "quiet" }, "Each mark is a commit, older ones to the left. Hover or click it; drag to move, click twice to see all. Crosses are failures, triangles below what changed around the case."),
-    el("div", { id: "point" }), repeat(found, chosen), listing(found, chosen, series, all));
+    el("div", { id: "point" }), repeat(found, chosen, series, all), listing(found, chosen, series, all));
   await draw(chart, found, chosen.length ? chosen : places, series, all);
   if (state.get("run")) await point(found, all.byKey.get(state.get("run")), series, all);
 });
 
 function overview(cases) {
   lead("Choose a case, or search one with the key /.");
-  const groups = Map.groupBy ? Map.groupBy(cases, (row) => `${row[2]}.${row[3]}`) : new Map([["all", cases]]);
+  const groups = Map.groupBy ? Map.groupBy(cases, (one) => `${one.suite}.${one.benchmark}`) : new Map([["all", cases]]);
   show("body", [...groups].map(([name, rows]) => el("details", { open: groups.size < 4 }, el("summary", {}, isolated(name), el("span", { class: "quiet" }, ` ${plural(rows.length, "case")}`)),
-    el("ul", {}, rows.slice(0, 200).map(([key, title]) => el("li", {}, el("a", { href: state.link("case", { case: key }) }, isolated(title))))))));
+    el("ul", {}, rows.slice(0, 200).map((one) => el("li", {}, el("a", { href: state.link("case", { case: one.id }) }, isolated(one.name))))))));
 }
 
 /* What the landing page says of a case, where it moved. */
@@ -72,10 +72,10 @@ async function draw(place, found, places, series, all) {
   const [first, last] = [Math.min(...points.map((p) => p.x)), Math.max(...points.map((p) => p.x))];
   const asked = Number(state.get("last"));
   const range = [(asked ? Math.max(first, last - asked + 1) : first) - 0.5, last + 0.5];
-  const [marks, height] = [70, 210 * metrics.length + 110];
+  const [marks, height] = [80, 210 * metrics.length + 110];
   const share = (1 - marks / height) / metrics.length;
   const layout = { height, dragmode: "pan", xaxis: { range, ...commitTicks(all, range), anchor: "y", domain: [0, 1] },
-    yaxis: { domain: [0, marks / height - 0.03], fixedrange: true, range: [-0.6, 1.6], tickvals: [0, 1], ticktext: ["change points", "environment"], showgrid: false }, annotations: [] };
+    yaxis: { domain: [0, (marks - 20) / height], fixedrange: true, range: [-0.6, 1.6], tickvals: [0, 1], ticktext: ["change points", "environment"], showgrid: false }, annotations: [] };
   const drawing = { found, places, series, metrics, all, layout };
   metrics.forEach((metric, i) => {
     const top = 1 - i * share;
@@ -171,9 +171,13 @@ function hover(p, metric) {
   return lines(one ? `${words(metric.name)} ${estimate(one, metric.unit)}` : words(metric.name), ...ended, `${shortHash(p.run.commit)}, ${day(p.run.time)}`, p.run.subject);
 }
 
-function repeat(found, places) {
-  const commands = places.map((place) => [place, found.commands[place.key]]).filter(([, command]) => command);
-  return el("section", { class: "panel" }, el("h2", {}, "Repeat it"), commands.map(([place, [, command]]) =>
+/* The command that repeats the newest run of a machine for this case. */
+function repeat(found, places, series, all) {
+  const commands = places.map((place) => {
+    const [before, after] = all.repeats[series.get(place.number).at(-1).run.repeat];
+    return [place, `${before} ${found.words} ${after}`];
+  });
+  return el("section", { class: "panel" }, el("h2", {}, "Repeat it"), commands.map(([place, command]) =>
     el("p", {}, el("span", { class: "quiet" }, isolated(place.machine), ": "), el("code", {}, command), " ", copyButton("Copy", () => command))));
 }
 
@@ -191,8 +195,8 @@ async function point(found, run, series, all) {
 }
 
 async function every(found, run, all, place) {
-  const whole = await wholeRun(run.number);
-  const taken = whole.measurements.filter((one) => one.id === found.id);
+  const whole = await wholeRun(run);
+  const taken = await withSamples(whole.measurements.filter((one) => one.id === found.id));
   const figures = el("div", { class: "plots" });
   show(place, figures, taken.map((one) => el("details", {}, el("summary", {}, `${one.probe}: notes`), facts(Object.entries(one.notes).map(([name, value]) => [name, String(value)])), one.detail ? el("pre", {}, one.detail) : null)));
   const waiting = [];

@@ -4,9 +4,9 @@
 page(async (current) => {
   const all = await runs();
   const asked = sides(all);
-  const [left, right] = await Promise.all(asked.map(({ run }) => wholeRun(run.number)));
+  const [left, right] = await Promise.all(asked.map(({ run }) => wholeRun(run)));
   if (!current()) return;
-  const [a, b] = [byCase(left), byCase(right)];
+  const [a, b] = [byCase(left.measurements), byCase(right.measurements)];
   const benchmarks = distinct([...a, ...b].map((one) => `${one.suite}.${one.benchmark}`));
   const benchmark = state.get("benchmark", benchmarks.length > 0 ? benchmarks[0] : "");
   const within = (some) => some.filter((one) => `${one.suite}.${one.benchmark}` === benchmark);
@@ -66,7 +66,7 @@ function candidateChoice(name, title, cases, chosen) {
 
 /* What differs between the two environments. */
 function unlike(left, right) {
-  const facts = ({ head: { environment: e } }) => ({ machine: e.machine, device: e.device.name, driver: e.device.driver, python: e.python, os: e.os, ...e.device.versions, ...e.versions });
+  const facts = ({ environment: e }) => ({ machine: e.machine, device: e.device.name, driver: e.device.driver, python: e.python, os: e.os, ...e.device.versions, ...e.versions });
   const [a, b] = [facts(left), facts(right)];
   const names = distinct([...Object.keys(a), ...Object.keys(b)]).filter((name) => a[name] !== b[name]);
   return names.length ? el("details", { open: names.length < 6 }, el("summary", {}, `The environments differ in ${names.join(", ")}`), table(["", "A", "B"], names.map((name) => [name, isolated(a[name] ?? NOTHING), isolated(b[name] ?? NOTHING)]), "Environments")) : null;

@@ -4,15 +4,14 @@
 page(async (current) => {
   const all = await runs();
   const place = all.places.find((one) => one.key === state.get("place")) ?? all.places[0];
-  const run = await wholeRun(all.newest(place.number).number);
+  const measured = await withSamples(newestOf(await lookedAt(place, ["load"], all), "load"));
   if (!current()) return;
   const metrics = all.metrics.filter((metric) => metric.probe === "load");
-  const measured = run.measurements.filter((one) => one.probe === "load");
-  const cases = byCase({ measurements: measured }).filter((one) => one.metrics.size);
+  const cases = byCase(measured).filter((one) => one.metrics.size);
   lead("How long requests wait as more of them come, and how many a second a policy serves within its promise (SLO).");
   const figures = el("div", { class: "plots" });
-  show("body", all.places.length > 1 ? el("div", { class: "filters" }, choice("place", "machine", all.places.map((one) => [one.key, placeName(one)]), place.key)) : null,
-    cases.length ? [figures, listing(cases, metrics)] : el("p", { class: "calm" }, "The newest run of this machine has no load measurement: benchmarks that declare the probe load give one."),
+  show("body", el("div", { class: "filters" }, placeAndRun(place, all)),
+    cases.length ? [sources([...new Set(cases.map((one) => one.run))]), figures, listing(cases, metrics)] : el("p", { class: "calm" }, "Here is no load measurement: benchmarks that declare the probe load give one."),
     measured.filter((one) => !one.metrics.size).map((one) => el("p", {}, badge(one.status), " ", isolated(one.name), ": ", isolated(one.reason))));
   const waiting = [];
   for (const benchmark of distinct(cases.map((one) => `${one.suite}.${one.benchmark}`))) {
@@ -23,9 +22,9 @@ page(async (current) => {
 
 function listing(cases, metrics) {
   const shown = metrics.filter((metric) => cases.some((one) => one.metrics.has(metric.number)));
-  return table(["policy", "at", ...shown.map((metric) => `#${words(metric.name)}`)], cases.map((one) => [
+  return table(["policy", "at", ...shown.map((metric) => `#${words(metric.name)}`), "commit"], cases.map((one) => [
     el("a", { href: state.link("case", { case: one.id }) }, isolated(one.candidate)), isolated(one.at),
-    ...shown.map((metric) => estimate(one.metrics.get(metric.number), metric.unit))]), "Load");
+    ...shown.map((metric) => estimate(one.metrics.get(metric.number), metric.unit)), commitLabel(one.run)]), "Load");
 }
 
 /* Percentiles, the metrics of the probe that are times, against the axis of rates; the promise as a line. */
@@ -41,7 +40,7 @@ function curves(into, benchmark, cases, metrics, waiting) {
     const some = cases.filter((one) => one.candidate === name && one.metrics.has(metric.number)).toSorted((a, b) => a.point[axis] - b.point[axis]);
     const found = some.map((one) => one.metrics.get(metric.number));
     return { type: "scatter", mode: "lines+markers", name: label(`${name} ${words(metric.name)}`), x: some.map((one) => one.point[axis]), y: found.map((one) => one.value), error_y: bars(found), customdata: some.map((one) => one.id), hoverinfo: "text",
-      hovertext: some.map((one) => lines(name, one.at, `${words(metric.name)} ${estimate(one.metrics.get(metric.number), "s")}`)), line: { color: colour(i), dash: DASHES[at % DASHES.length], width: 1.5 }, marker: { color: colour(i), symbol: symbol(i), size: 7 } };
+      hovertext: some.map((one) => lines(name, one.at, `${words(metric.name)} ${estimate(one.metrics.get(metric.number), "s")}`, when(one.run))), line: { color: colour(i), dash: DASHES[at % DASHES.length], width: 1.5 }, marker: { color: colour(i), symbol: symbol(i), size: 7 } };
   }));
   const ends = [...data.flatMap((trace) => trace.y), slo].filter(Boolean);
   const shapes = slo ? [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: slo, y1: slo, line: { color: "#D55E00", dash: "dash", width: 1.5 } }] : [];

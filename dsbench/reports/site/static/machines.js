@@ -38,7 +38,7 @@ function ceilings(best) {
 
 /* Source: Williams, Waterman, Patterson, "Roofline", Communications of the ACM 52 (2009). */
 async function roofline(place, machine) {
-  if (!machine.roofline.length) return show(place, el("p", { class: "quiet" }, "No case of the newest run says how many operations and bytes it takes (work formula)."));
+  if (!machine.roofline.length) return show(place, el("p", { class: "quiet" }, "No case says how many operations and bytes it takes (work formula)."));
   const candidates = [...new Map(machine.roofline.map((point) => [point[2], point[8]]))];
   const xs = machine.roofline.map((point) => point[4]);
   const [left, right] = [Math.min(...xs) / 3, Math.max(...xs) * 3];

@@ -6,37 +6,34 @@ const QUALITY = ["error", "sqnr", "accuracy", "retention"]; // probes that say h
 page(async (current) => {
   const all = await runs();
   const place = all.places.find((one) => one.key === state.get("place")) ?? all.places[0];
-  const run = await wholeRun(all.newest(place.number).number);
+  const latency = all.metric.get("latency");
+  const looked = await lookedAt(place, [latency.probe, ...QUALITY], all);
   if (!current()) return;
-  const cases = byCase(run).filter((one) => one.metrics.has(all.metric.get("latency").number));
-  const qualities = all.metrics.filter((metric) => QUALITY.includes(metric.probe) && cases.some((one) => one.metrics.has(metric.number)));
+  const qualities = all.metrics.filter((metric) => QUALITY.includes(metric.probe) && newestWith(looked, [latency, metric]).length);
   const quality = qualities.find((metric) => metric.name === state.get("metric")) ?? qualities[0];
   lead("Each mark is a technique: further left is faster, and the line joins those that no other beats on both. Hover names the configuration.");
-  const machine = all.places.length > 1 ? choice("place", "machine", all.places.map((one) => [one.key, placeName(one)]), place.key) : null;
-  if (!quality) return show("body", machine, el("p", { class: "calm" }, "The newest run of this machine has no case with both a latency and an accuracy: a benchmark that declares the probe error, or another of accuracy, gives one."));
-  const benchmarks = distinct(cases.filter((one) => one.metrics.has(quality.number)).map((one) => `${one.suite}.${one.benchmark}`));
+  if (!quality) return show("body", el("div", { class: "filters" }, placeAndRun(place, all)), el("p", { class: "calm" }, "Here is no case with both a latency and an accuracy: a benchmark that declares the probe error, or another of accuracy, gives one."));
+  const cases = newestWith(looked, [latency, quality]);
+  const benchmarks = distinct(cases.map((one) => `${one.suite}.${one.benchmark}`));
   const benchmark = benchmarks.includes(state.get("benchmark")) ? state.get("benchmark") : benchmarks[0];
   const here = cases.filter((one) => `${one.suite}.${one.benchmark}` === benchmark);
   const axes = axesOf(here);
   const wanted = axes.map(([axis]) => [axis, state.get(`at.${axis}`)]).filter(([, value]) => value);
-  const seen = here.filter((one) => one.metrics.has(quality.number) && wanted.every(([axis, value]) => String(one.point[axis]) === value));
+  const seen = here.filter((one) => wanted.every(([axis, value]) => String(one.point[axis]) === value));
+  const order = (one) => axes.map(([axis, values]) => values.indexOf(one.point[axis]));
   const points = [...new Set(seen.map((one) => one.at))].map((at) => seen.filter((one) => one.at === at));
+  points.sort(([a], [b]) => order(a).map((place, i) => place - order(b)[i]).find((step) => step) ?? 0);
   const figures = el("div", { class: "plots" });
-  show("body", el("div", { class: "filters" }, machine,
+  show("body", el("div", { class: "filters" }, placeAndRun(place, all),
     benchmarks.length > 1 ? choice("benchmark", "benchmark", benchmarks, benchmark) : null,
     qualities.length > 1 ? choice("metric", "accuracy", qualities.map((m) => [m.name, words(m.name)]), quality.name) : null,
     axes.map(([axis, values]) => choice(`at.${axis}`, axis, [["", "all"], ...values], state.get(`at.${axis}`)))),
-  el("p", { class: "quiet" }, `${words(quality.name)}: ${quality.meaning} (${quality.direction} is better). Run of `, commitLabel(all.newest(place.number)), ` on ${place.device}.`),
+  el("p", { class: "quiet" }, `${words(quality.name)}: ${quality.meaning} (${quality.direction} is better), on ${place.device}.`), sources([...new Set(seen.map((one) => one.run))]),
   key(candidatesOf(here)), figures);
   const names = candidatesOf(here);
   const places = points.map(([one]) => figure(figures, isolated(axes.map(([axis]) => `${axis}=${one.point[axis]}`).join(", ") || one.benchmark)));
-  for (const [i, some] of points.entries()) await draw(places[i], some, names, quality, all.metric.get("latency"));
+  for (const [i, some] of points.entries()) await draw(places[i], some, names, quality, latency);
 });
-
-/* Which colour and mark is which candidate, once for all figures. */
-function key(names) {
-  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, glyph(i), " ", isolated(name))));
-}
 
 /* Those that no other one beats on both; of equals all. */
 function frontier(cases, quality, latency) {
@@ -61,7 +58,7 @@ async function draw(there, cases, names, quality, latency) {
       const i = names.indexOf(one.candidate);
       return { type: "scatter", mode: "markers", x: [value(one, latency).value], y: [y(one)], error_x: bars([value(one, latency)]), hoverinfo: "text",
         marker: { size: best.includes(one) ? 12 : 8, color: colour(i), symbol: symbol(i) },
-        hovertext: [lines(one.candidate, one.at, `${words(latency.name)} ${estimate(value(one, latency), latency.unit)}`, `${words(quality.name)} ${estimate(value(one, quality), quality.unit)}`, best.includes(one) ? "on the frontier" : "")] };
+        hovertext: [lines(one.candidate, one.at, `${words(latency.name)} ${estimate(value(one, latency), latency.unit)}`, `${words(quality.name)} ${estimate(value(one, quality), quality.unit)}`, best.includes(one) ? "on the frontier" : "", when(one.run))] };
     }),
   ], { height: 320, xaxis: valueAxis(spans(cases, latency), latency.unit, words(latency.name)), yaxis: axis });
 }

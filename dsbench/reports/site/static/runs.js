@@ -1,5 +1,5 @@
 "use strict";
-/* Runs, places and metrics, which the data of cases name by number. */
+/* Runs, places, metrics and cases, which data name by number or id. */
 
 let known = null;
 
@@ -16,6 +16,7 @@ async function runs() {
     metric: new Map(metrics.map((metric) => [metric.name, metric])),
     places: data.places.map((place, number) => ({ ...place, number })),
     all: data.runs,
+    repeats: data.repeats,
     byNumber,
     byKey: new Map(data.runs.map((run) => [run.key, run])),
     commits: [...commits.values()],
@@ -34,26 +35,88 @@ function commitLabel(run) {
   return el("span", { title: `${run.commit} · ${run.subject}` }, el("code", {}, shortHash(run.commit)), ` ${day(run.time)} `, isolated(run.subject));
 }
 
-/* A whole run: its measurements in the order in which it planned their cases, each with its case's names. */
-async function wholeRun(number) {
-  const [run, cases] = await Promise.all([load(`run/${number}`), load("cases")]);
-  const names = new Map(cases.map(([id, name, , , , at]) => [id, { name, at }]));
-  const planned = new Map(run.head.planned.map((name, order) => [name, order]));
-  const order = ({ name }) => planned.get(name) ?? planned.size;
-  const measurements = run.measurements.map((one) => ({ ...one, ...names.get(one.id) })).sort((a, b) => order(a) - order(b));
-  return { ...run, measurements };
+/* Every case by its id, and what it is called. */
+async function casesById() {
+  const rows = (await load("cases")).map(([id, name, suite, benchmark, candidate, point, at, words]) =>
+    [id, { id, name, suite, benchmark, candidate, point: Object.fromEntries(point), at, words }]);
+  return new Map(rows);
 }
 
-/* A run's measurements by case: metrics by number joined, and how each probe ended. */
-function byCase(run) {
+/* A whole run: its measurements in the order in which it planned their cases, each with its case's names. */
+async function wholeRun(run) {
+  const [{ environment, measurements }, cases] = await Promise.all([load(`run/${run.number}`), casesById()]);
+  return { run, environment, measurements: measurements.map((one) => ({ ...cases.get(one.id), ...one, run })) };
+}
+
+const unpacked = new Map();
+
+/* All that was recorded of a run, a line a measurement, in their order. */
+function recordedOf(run) {
+  if (!unpacked.has(run.number)) {
+    unpacked.set(run.number, load(`samples/${run.number}`).then(async (packed) => {
+      const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return (await new Response(stream).text()).split("\n");
+    }));
+  }
+  return unpacked.get(run.number);
+}
+
+/* Measurements with their samples, notes and what was printed. */
+const withSamples = (some) => Promise.all(some.map(async (one) => ({ ...one, ...JSON.parse((await recordedOf(one.run))[one.row]) })));
+
+/* The runs in which some probes of a place are looked at, newest first: the one in the address, or else as many
+as it takes to have the newest measurement of every case. */
+async function lookedAt(place, probes, all) {
+  const asked = all.byKey.get(state.get("run"));
+  const newest = new Set(probes.flatMap((probe) => place.newest[probe] ?? []));
+  const wanted = asked?.place === place.number ? [asked] : all.of(place.number).filter((run) => newest.has(run.number)).toReversed();
+  return Promise.all(wanted.map(wholeRun));
+}
+
+/* The choices of a machine and of a commit, or of what is newest of each case. */
+function placeAndRun(place, all) {
+  const runs = all.of(place.number).toReversed().map((run) => [run.key, runName(run).slice(0, 90)]);
+  return [
+    all.places.length > 1 ? choice("place", "machine", all.places.map((one) => [one.key, placeName(one)]), place.key, (value) => state.set({ place: value, run: "" })) : null,
+    runs.length > 1 ? choice("run", "commit", [["", "the newest of each case"], ...runs], state.get("run")) : null,
+  ];
+}
+
+/* From which commits something is shown. */
+function sources(runs) {
+  return el("p", { class: "quiet" }, runs.length > 1 ? "From the newest run of each case, among " : "From the run of ",
+    runs.slice(0, 5).map((run, i) => [i ? "; " : "", commitLabel(run)]), runs.length > 5 ? ` and ${runs.length - 5} more` : "", ".");
+}
+
+const when = (run) => `${shortHash(run.commit)}, ${day(run.time)}`;
+
+/* The newest measurement of each case by a probe. */
+function newestOf(runs, probe) {
+  const found = new Map();
+  for (const one of runs.flatMap((run) => run.measurements)) if (one.probe === probe && !found.has(one.id)) found.set(one.id, one);
+  return [...found.values()];
+}
+
+/* Measurements of one run, or the newest of several, by case: metrics by number joined, and how each probe ended. */
+function byCase(measurements) {
   const cases = new Map();
-  for (const one of run.measurements) {
-    const there = cases.get(one.id) ?? { id: one.id, name: one.name, at: one.at, ...one.case, metrics: new Map(), probes: [] };
+  for (const one of measurements) {
+    const there = cases.get(one.id) ?? { ...one, metrics: new Map(), probes: [] };
     for (const [metric, found] of one.metrics) there.metrics.set(metric, found);
     there.probes.push(one);
     cases.set(one.id, there);
   }
   return [...cases.values()];
+}
+
+/* Of each case what the newest run says that has all of some metrics, so that they are of one commit. */
+function newestWith(runs, metrics) {
+  const found = new Map();
+  for (const one of runs.flatMap((run) => byCase(run.measurements))) {
+    if (!found.has(one.id) && metrics.every((metric) => one.metrics.has(metric.number))) found.set(one.id, one);
+  }
+  return [...found.values()];
 }
 
 /* Adds a place for a figure under its title; all of them are made before the first is drawn, since each takes
@@ -62,6 +125,11 @@ function figure(into, title, ...rest) {
   const there = el("div", { class: "plot" });
   into.append(el("figure", {}, el("figcaption", {}, title), there, rest));
   return there;
+}
+
+/* Which colour and mark is which candidate. */
+function key(names) {
+  return el("ul", { class: "legend", "aria-label": "Colours" }, names.map((name, i) => el("li", {}, glyph(i), " ", isolated(name))));
 }
 
 /* Candidates of a benchmark in the order in which the run planned them, which is where their colours come from. */
