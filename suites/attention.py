@@ -57,7 +57,7 @@ def over_cache(name: str, memory: str = "cache_bytes", quick: bool = False) -> C
     candidates={
         "dense_eager": Candidate(f"{MODELS}.dense:attention", memory=f"{MODELS}.dense:memory"),
         "sdpa": Candidate(f"{MODELS}.sdpa:attention", memory=FUSED),
-        "sdpa_math": Candidate(f"{MODELS}.sdpa:math", memory=f"{MODELS}.sdpa:memory_math"),
+        "sdpa_math": Candidate(f"{MODELS}.sdpa:math", memory=f"{MODELS}.sdpa:memory_math", quick=False),
         "sdpa_flash": Candidate(f"{MODELS}.sdpa:flash", memory=FUSED),
         "sdpa_efficient": Candidate(f"{MODELS}.sdpa:efficient", memory=FUSED),
         "sdpa_cudnn": Candidate(f"{MODELS}.sdpa:cudnn", memory=FUSED),
@@ -72,6 +72,7 @@ def over_cache(name: str, memory: str = "cache_bytes", quick: bool = False) -> C
             reference=f"{MODELS}.token_topk:gathered_reference",
             memory=f"{MODELS}.token_topk:memory_gathered",
             work=f"{MODELS}.token_topk:work_gathered",
+            quick=False,
         ),
         "block_topk": sparse("block_topk", "attention", "SHARE"),
         "block_wide": sparse("block_topk", "wide", "WIDE"),

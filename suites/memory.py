@@ -34,9 +34,8 @@ def training_step(width: int, depth: int, batch: int, device: str, seed: int) ->
 
 @benchmark(
     candidates={
-        "no_grad": f"{RESIDUAL}:no_grad",
-        "inference_mode": f"{RESIDUAL}:inference_mode",
-        "with_graph": f"{RESIDUAL}:with_graph",
+        name: Candidate(f"{RESIDUAL}:{name}", quick=False)
+        for name in ("no_grad", "inference_mode", "with_graph")
     },
     baseline="no_grad",
     oracle=f"{RESIDUAL}:inference_oracle",

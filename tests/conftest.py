@@ -8,6 +8,7 @@ import os
 # times the processor time and slows whatever runs beside these tests down (`make test` starts two processes).
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,9 @@ from click.testing import CliRunner, Result
 from project_rigs import make
 
 from dsbench.cli import main
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and what they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SUITES = Path(__file__).parent / "suites"
 

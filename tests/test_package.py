@@ -58,7 +58,7 @@ def test_an_installed_dsbench_measures_the_built_in_suites_in_an_empty_folder(
         "--rounds",
         "1",
         "-k",
-        r"sdpa\[N=256",
+        r"sdpa\[N=1024",
     )
     assert done.returncode == 0, done.stderr
     assert "attention.prefill" in done.stdout

@@ -71,7 +71,7 @@ def main() -> None:
     \b
     Start here:
       dsbench doctor            what this machine can measure
-      dsbench run --quick       a first table, in about two minutes
+      dsbench run --quick       a first table, in about three minutes
       dsbench run               the full points, recorded in the history
       dsbench gate              did anything get worse than at the previous commit?
 
