@@ -111,7 +111,15 @@ def read(path: Path) -> Run:
 
 def paths(folder: Path = STATE) -> list[Path]:
     """The files of every run of this working folder, oldest first."""
-    return sorted((folder / "runs").glob("*.jsonl"), key=lambda path: path.stem)
+    return sorted((folder / "runs").glob("*.jsonl"), key=_age)
+
+
+def _age(path: Path) -> tuple[str, float]:
+    """The second in which a run began, and of those of one second when it was written last."""
+    try:
+        return path.stem[:15], path.stat().st_mtime
+    except OSError:  # it was deleted meanwhile
+        return path.stem[:15], 0.0
 
 
 def save(run: Run, name: str, folder: Path = STATE) -> Path:

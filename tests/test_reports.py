@@ -42,6 +42,8 @@ from dsbench.stats.intervals import Estimate
         (12.34e9, "FLOP/s", "12.3 GFLOP/s"),
         (989e12, "FLOP/s", "989 TFLOP/s"),
         (4.24e12, "B/s", "4.24 TB/s"),
+        (1289.6, "req/s", "1290 req/s"),
+        (0.5, "req/s", "0.50 req/s"),
         (2.13e-7, "1", "2.1e-07"),
         (0.0, "1", "0"),
         (3.0, "tokens", "3 tokens"),

@@ -279,7 +279,7 @@ def test_numbers_read_as_dsbench_writes_them_elsewhere(visit: Visit) -> None:
     pairs = [
         (value, unit)
         for value in values
-        for unit in ("s", "J", "B", "FLOP/s", "1", "%", "pp", "dB", "B/step")
+        for unit in ("s", "J", "B", "FLOP/s", "1", "%", "pp", "dB", "B/step", "req/s")
     ]
     written = page.evaluate(f"{json.dumps(pairs)}.map(([value, unit]) => human(value, unit))")
     assert written == [units.human(value, unit) for value, unit in pairs]

@@ -19,6 +19,7 @@ _PREFIXES = {
     "FLOP/s": _DECIMAL,
     "B/s": _DECIMAL,
     "B/step": _BINARY,
+    "req/s": ((1.0, ""),),
 }
 
 

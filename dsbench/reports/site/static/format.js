@@ -5,7 +5,7 @@ const NOTHING = "–";
 const SMALL = [[1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
 const LARGE = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
 const BINARY = [[2 ** 40, "Ti"], [2 ** 30, "Gi"], [2 ** 20, "Mi"], [2 ** 10, "Ki"], [1, ""]];
-const PREFIXES = { s: SMALL, J: [[1e3, "k"], ...SMALL], B: BINARY, "B/step": BINARY, "FLOP/s": LARGE, "B/s": LARGE };
+const PREFIXES = { s: SMALL, J: [[1e3, "k"], ...SMALL], B: BINARY, "B/step": BINARY, "FLOP/s": LARGE, "B/s": LARGE, "req/s": [[1, ""]] };
 
 function human(value, unit) {
   if (value === null || value === undefined) return NOTHING;

@@ -3,7 +3,7 @@
 
 page(async (current) => {
   const all = await runs();
-  const place = all.places.find((one) => one.key === state.get("place")) ?? all.places[0];
+  const place = placeWith("leak", all);
   const looked = await lookedAt(place, ["leak", "memory"], all);
   const slope = all.metrics.find((metric) => metric.probe === "leak" && metric.unit.startsWith("B"));
   const measured = await withSamples(newestOf(looked, "leak"));

@@ -3,7 +3,7 @@
 
 page(async (current) => {
   const all = await runs();
-  const place = all.places.find((one) => one.key === state.get("place")) ?? all.places[0];
+  const place = placeWith("load", all);
   const measured = await withSamples(newestOf(await lookedAt(place, ["load"], all), "load"));
   if (!current()) return;
   const metrics = all.metrics.filter((metric) => metric.probe === "load");
@@ -23,8 +23,8 @@ page(async (current) => {
 function listing(cases, metrics) {
   const shown = metrics.filter((metric) => cases.some((one) => one.metrics.has(metric.number)));
   return table(["policy", "at", ...shown.map((metric) => `#${words(metric.name)}`), "commit"], cases.map((one) => [
-    el("a", { href: state.link("case", { case: one.id }) }, isolated(one.candidate)), isolated(one.at),
-    ...shown.map((metric) => estimate(one.metrics.get(metric.number), metric.unit)), commitLabel(one.run)]), "Load");
+    el("a", { href: state.link("case", { case: one.id }) }, isolated(`${one.benchmark}.${one.candidate}`)), isolated(one.at),
+    ...shown.map((metric) => estimate(one.metrics.get(metric.number), metric.unit)), el("code", { title: `${one.run.commit} · ${one.run.subject}` }, shortHash(one.run.commit))]), "Load");
 }
 
 /* Percentiles, the metrics of the probe that are times, against the axis of rates; the promise as a line. */

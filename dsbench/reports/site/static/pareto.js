@@ -5,7 +5,7 @@ const QUALITY = ["error", "sqnr", "accuracy", "retention"]; // probes that say h
 
 page(async (current) => {
   const all = await runs();
-  const place = all.places.find((one) => one.key === state.get("place")) ?? all.places[0];
+  const place = placeWith("latency", all);
   const latency = all.metric.get("latency");
   const looked = await lookedAt(place, [latency.probe, ...QUALITY], all);
   if (!current()) return;

@@ -74,6 +74,11 @@ async function lookedAt(place, probes, all) {
   return Promise.all(wanted.map(wholeRun));
 }
 
+/* The place in the address, or else the first at which a probe has measured. */
+function placeWith(probe, all) {
+  return all.places.find((one) => one.key === state.get("place")) ?? all.places.find((one) => one.newest[probe]?.length) ?? all.places[0];
+}
+
 /* The choices of a machine and of a commit, or of what is newest of each case. */
 function placeAndRun(place, all) {
   const runs = all.of(place.number).toReversed().map((run) => [run.key, runName(run).slice(0, 90)]);
