@@ -89,8 +89,9 @@ def main() -> None:
     else:
         measure(Job.from_json(job), send)
     send({"type": "done"})
-    # Leaving at once spares the interpreter's tear-down, which some device libraries crash in.
-    os._exit(0)
+    # Whoever started this process ends it now, and all that it has started. Had it left by itself just when
+    # the parent died, nobody would end those.
+    commands()
 
 
 if __name__ == "__main__":
