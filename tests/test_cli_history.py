@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,15 +165,3 @@ def test_a_run_of_other_probes_is_not_recorded_and_the_gate_misses_only_what_was
     assert "not recorded: it asked other probes than the suites do" in done.stderr
     verdicts = json.loads(dsbench("gate", "--format", "json").stdout)["verdicts"]
     assert {verdict["metric"] for verdict in verdicts} == {"latency", "latency_cold"}
-
-
-def test_of_two_runs_of_one_second_the_one_written_last_is_the_latest(folder: Path) -> None:
-    (folder / "runs").mkdir()
-    for age, end in enumerate("ba"):
-        run = replace(example(), id=f"20261125-120000-aaaaaaaa-{end}")
-        path = folder / "runs" / f"{run.id}.jsonl"
-        path.write_text("\n".join(run.lines()))
-        os.utime(path, (age, age))
-    latest = runs.find("latest", folder)
-    assert latest is not None
-    assert latest.id.endswith("-a")

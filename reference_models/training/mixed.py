@@ -3,7 +3,8 @@
 Micikevicius et al., "Mixed Precision Training", ICLR 2018 (arXiv:1710.03740). float16 has no room for small
 gradients, so that the loss is multiplied before the backward pass and the gradients are divided after it;
 bfloat16 has the range of float32 and needs none of that. The factor here is fixed;
-`torch.amp.GradScaler` finds one while it trains.
+`torch.amp.GradScaler` finds one while it trains. Arguments and their shapes are those of `model.inputs`; the
+result has a gradient a parameter, of its shape, in float32.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SCALE = 2.0**14
 
 
 def bfloat16(parameters: Parameters, x: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """The gradient in float32 of the mean loss over all tokens, its products in bfloat16."""
+    """The gradient of the mean loss over all tokens, its products in bfloat16."""
     return _gradient(parameters, x, targets, torch.bfloat16, 1.0)
 
 

@@ -104,26 +104,12 @@ def configurations() -> dict[str, dict[str, Any]]:
             "block": block, "rows": rows, "part": 8, "pool": "mean", "mass": mass, "keep": 0.5,
         }  # fmt: skip
     # What is left out is read by its averages, which are counted as keys.
-    for rest, less in ((64, 0.01), (32, 0.025), (16, 0.055), (8, 0.1)):
+    for rest, less in ((64, 0.01), (32, 0.025), (16, 0.055)):
         scores = {"part": 16, "keep": QUARTER - less, "rest": rest}
         found[f"max mean parts of 16, rest by {rest}"] = scores
         found[f"mean mean parts of 16, rest by {rest}"] = {**scores, "pool": "mean"}
         found[f"query mean, rest by {rest}"] = {"pool": "query", "keep": QUARTER - less, "rest": rest}
         found[f"max exact, rest by {rest}"] = {**scores, "part": 1}
-    for block, rows, rest in product((32, 16), (64, 16), (16, 8)):
-        found[f"mean mean block {block} rows {rows}, rest by {rest}"] = {
-            "block": block, "rows": rows, "part": rest, "pool": "mean", "rest": rest,
-            "keep": QUARTER - (0.055 if rest == 16 else 0.1),
-        }  # fmt: skip
-    for mass, rest in product((0.7, 0.8, 0.9), (16, 8)):
-        found[f"mean mean parts of {rest} mass {mass}, rest by {rest}"] = {
-            "part": rest, "pool": "mean", "mass": mass, "keep": 0.4, "rest": rest,
-        }  # fmt: skip
-    for rest in (16, 8):  # nothing is chosen, but what is near and first
-        found[f"window, rest by {rest}"] = {
-            "select": budgeted("window", keep=QUARTER - 1.3 / rest, least=4),
-            "rest": rest,
-        }
     return found
 
 

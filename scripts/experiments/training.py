@@ -186,16 +186,15 @@ def precisions(backend: Backend) -> list[dict[str, Any]]:
         given = inputs(32, 64, backend.device, seed=0, width=width, layers=4)
         exact = accumulation.oracle(**given)
         whole = partial(accumulation.whole, **given)
-        all_of = checkpointing.held(whole, given["parameters"])
+        all_of, least = checkpointing.held(whole, given["parameters"]), distance(whole(), exact)
         for name in ("bfloat16", "float16", "unscaled"):
             arm = partial(getattr(mixed, name), **given)
-            off, least = distance(arm(), exact), distance(whole(), exact)
             ratio = of_median([backend.time(arm, 1)[0] / backend.time(whole, 1)[0] for _ in range(15)])
             rows.append(
                 {
                     "width": width,
                     "format": name,
-                    "distance": off,
+                    "distance": distance(arm(), exact),
                     "distance_float32": least,
                     "kept_ratio": checkpointing.held(arm, given["parameters"]) / all_of,
                     "time_ratio": ratio.value,
