@@ -9,9 +9,11 @@ promises 0.8 s to 0.55 s, a ratio of 1.45.
     python scripts/experiments/generation.py --backend cpu --prompts 1024 -k 'dense|nothing|block_topk'
 
 A token costs more the more are in the cache, in proportion, so that 1,024 steps take as long as 1,024 times
-the step in the middle; one real generation with dense attention says whether that is true. On CUDA a step is
-measured launched kernel by kernel, as a program in eager mode does, and replayed as a graph. Needs what
-`dsbench[models]` needs; two minutes on an H200.
+the step in the middle; real generations with dense attention say whether that is true, one with the kernel
+that PyTorch chooses and one with each that it has, twice over the same lengths, because the first run found
+PyTorch's own choice three times slower than its middle step. On CUDA a step is measured launched kernel by
+kernel, as a program in eager mode does, and replayed as a graph. Needs what `dsbench[models]` needs; four
+minutes on an H200.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -30,6 +33,7 @@ from typing import Any
 import torch
 from measuring import device, write
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dsbench.backends import Backend, UnsupportedError
 from reference_models.attention import block_topk, token_topk
@@ -114,6 +118,33 @@ def turns(calls: Mapping[str, Callable[[], Any]], backend: Backend) -> dict[str,
     return found
 
 
+KERNELS = {
+    "as PyTorch chooses": None,
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+    "math": SDPBackend.MATH,
+}
+"""PyTorch's kernels of dense attention that know grouped heads."""
+
+
+@torch.inference_mode()
+def written(model: Decoder, N: int, tokens: int, backend: Backend) -> list[dict[str, Any]]:
+    """How long writing takes per token with each kernel: at lengths that are new to it, and again at them."""
+    prompt = torch.tensor(reading.documents(N, 1), device=backend.device)
+    cache = Cache(model.config, N + tokens, model.token_embd.weight)
+    rows = []
+    for name, kernel in KERNELS.items():
+        try:
+            with sdpa_kernel(kernel) if kernel else nullcontext():
+                first, again = (generate(model, cache, prompt, tokens, backend) for _ in range(2))
+        except RuntimeError as error:
+            print(f"{name}: {str(error).splitlines()[0]}")
+            continue
+        each = {"first_s": first, "again_s": again}
+        rows.append({"kernel": name, "prompt": N, "tokens": tokens, **each})
+    return rows
+
+
 @torch.inference_mode()
 def scenario(
     model: Decoder, variants: Mapping[str, Attention], N: int, tokens: int, backend: Backend
@@ -163,6 +194,10 @@ def main() -> None:
     for N in options.prompts:
         rows += scenario(model, variants, N, options.tokens, backend)
     write(rows, backend, options.out, "generation")
+    # A prompt of another length, so that no length was met before.
+    few = min(128, options.tokens)
+    kernels = written(model, options.prompts[0] // 2, few, backend)
+    write(kernels, backend, options.out, "generation-kernels")
     for row in rows:
         if row["variant"] == "nothing":
             share = 1 - 1 / row["total_ratio"]

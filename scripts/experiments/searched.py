@@ -3,11 +3,17 @@
 Each query estimates the softmax mass of every part of the keys from a summary of that part; masses of the
 parts of a block add up; queries of a row pool their opinions; the best blocks are kept. With parts of one
 token the mass is exact, which makes the family's own oracle.
+
+Two savings of other kinds: only some queries of a row vote, by their exact attention (Jiang et al.,
+"MInference 1.0", NeurIPS 2024, asks the last queries of a prompt; here each row asks its own); and scores are
+summed along antidiagonals (Xu et al., "XAttention: Block Sparse Attention with Antidiagonal Scoring", ICML
+2025, arXiv:2503.16428), so that every query and key has a part in one of them.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,6 +53,37 @@ def estimate(q: Tensor, k: Tensor, part: int, summary: str) -> Tensor:
     return logits + size.log().mT
 
 
+def antidiagonal(q: Tensor, k: Tensor, stride: int) -> Tensor:
+    """The mean score of each square of `stride` queries and keys along its antidiagonal.
+
+    Args:
+        q, k: as in `estimate`, of lengths that the stride divides.
+
+    Returns:
+        Of shape (B, H, Nq/stride, Nk/stride).
+    """
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], 1).float()
+    queries = q.float().unflatten(2, (-1, stride)).flatten(3)
+    keys = k.unflatten(2, (-1, stride)).flip(3).flatten(3)
+    return queries @ keys.mT / (stride * math.sqrt(q.shape[3]))
+
+
+class Reused:
+    """A selector whose choice holds for some layers: of each so many the first one chooses."""
+
+    def __init__(self, layers: int, group: int, **options: Any) -> None:
+        self._layers, self._group, self._options = layers, group, options
+        self._calls = 0
+        self._kept: Selection | None = None
+
+    def __call__(self, q: Tensor, k: Tensor, causal: bool) -> Selection:
+        """See `select`; it has to be asked once a layer, in their order."""
+        if self._calls % self._layers % self._group == 0 or self._kept is None:
+            self._kept = select(q, k, causal, **self._options)
+        self._calls += 1
+        return self._kept
+
+
 def select(
     q: Tensor,
     k: Tensor,
@@ -62,6 +99,8 @@ def select(
     sinks: int = 1,
     shared: bool = False,
     mass: float | None = None,
+    every: int = 1,
+    stride: int | None = None,
 ) -> Selection:
     """The blocks for each row of queries.
 
@@ -73,21 +112,32 @@ def select(
         local, sinks: so many blocks before the row's own, itself included, and so many first ones stay.
         shared: whether the heads that share keys share a choice.
         mass: when given, as many blocks as hold this share of the pooled mass, and `keep` is the most.
+        every: of so many queries the last one votes, a divisor of the rows.
+        stride: when given, scores are those of antidiagonals of this many, a divisor of block and rows.
     """
-    logits = estimate(in_blocks(q, rows).mean(3) if pool == "query" else q, k, part or block, summary)
-    parts = block // (part or block)
-    if parts > 1:
-        logits = pad(logits, (0, -logits.shape[-1] % parts), value=-math.inf)
-        logits = logits.unflatten(-1, (-1, parts)).logsumexp(-1)
     queries, keys = q.shape[2], k.shape[2]
-    per = rows if pool == "query" else 1
-    own = (torch.arange(logits.shape[2], device=q.device) * per + per - 1 + keys - queries) // block
-    number = torch.arange(logits.shape[3], device=q.device)
+    per = rows if pool == "query" else stride or every
+    # Each votes as the last of those it votes for, the last query of all among them.
+    voters = torch.arange(per - 1, queries + per - 1, per, device=q.device).clamp(max=queries - 1)
+    if stride is not None:
+        part = stride
+        padded = (pad(x, (0, 0, 0, -x.shape[2] % stride)) for x in (q, k))
+        logits = antidiagonal(*padded, stride)
+    elif pool == "query":
+        logits = estimate(in_blocks(q, rows).mean(3), k, part or block, summary)
+    else:
+        logits = estimate(q[:, :, voters], k, part or block, summary)
+    part = part or block
     if causal:
-        logits = logits.masked_fill(number > own[:, None], -math.inf)
+        start = torch.arange(logits.shape[3], device=q.device) * part
+        logits = logits.masked_fill(start > (voters + keys - queries)[:, None], -math.inf)
+    if part < block:
+        logits = pad(logits, (0, -logits.shape[-1] % (block // part)), value=-math.inf)
+        logits = logits.unflatten(-1, (-1, block // part)).logsumexp(-1)
+    number = torch.arange(logits.shape[3], device=q.device)
     found = logits.softmax(-1)
-    if pool != "query" and rows > 1:
-        by_row = in_blocks(found, rows)
+    if rows > per:
+        by_row = in_blocks(found, rows // per)
         found = by_row.amax(3) if pool == "max" else by_row.mean(3)
     if shared:
         found = found.unflatten(1, (k.shape[1], -1))

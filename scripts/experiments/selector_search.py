@@ -103,6 +103,38 @@ def configurations() -> dict[str, dict[str, Any]]:
         found[f"mean mean block {block} rows {rows} parts of 8 mass {mass}"] = {
             "block": block, "rows": rows, "part": 8, "pool": "mean", "mass": mass, "keep": 0.5,
         }  # fmt: skip
+    # By the exact attention of some queries, or along antidiagonals, and as many blocks as it takes.
+    for every, mass in product((4, 8, 16), (0.9, 0.95)):
+        found[f"max exact of each {every}th mass {mass}"] = {
+            "part": 1, "every": every, "mass": mass, "keep": 0.5,
+        }  # fmt: skip
+    for every, pool, mass in ((8, "max", 0.97), (4, "mean", 0.95), (4, "mean", 0.97)):
+        found[f"{pool} exact of each {every}th mass {mass}"] = {
+            "part": 1, "every": every, "pool": pool, "mass": mass, "keep": 0.5,
+        }  # fmt: skip
+    for block, rows, every, mass in (
+        (32, 64, 4, 0.95), (32, 64, 8, 0.95), (32, 32, 4, 0.95), (32, 32, 8, 0.95), (16, 64, 4, 0.95),
+        (64, 32, 4, 0.95), (128, 128, 8, 0.9), (16, 16, 4, 0.95),
+    ):  # fmt: skip
+        found[f"max exact of each {every}th block {block} rows {rows} mass {mass}"] = {
+            "part": 1, "every": every, "block": block, "rows": rows, "mass": mass, "keep": 0.5,
+        }  # fmt: skip
+    for stride, pool, mass in ((16, "max", 0.9), (8, "max", 0.9), (8, "mean", 0.9), (8, "mean", 0.95)):
+        found[f"{pool} antidiagonals of {stride} mass {mass}"] = {
+            "stride": stride, "pool": pool, "mass": mass, "keep": 0.5,
+        }  # fmt: skip
+    # Averages of small parts under the same rule, and single queries.
+    for part, mass in ((16, 0.9), (8, 0.9), (4, 0.9), (4, 0.85)):
+        found[f"max mean parts of {part} mass {mass}"] = {"part": part, "mass": mass, "keep": 0.5}
+    for block, part, mass in ((16, 16, 0.9), (16, 8, 0.9), (16, 8, 0.95)):
+        found[f"max mean block {block} rows 1 parts of {part} mass {mass}"] = {
+            "block": block, "rows": 1, "part": part, "mass": mass, "keep": 0.5,
+        }  # fmt: skip
+    # One choice for layers that follow each other.
+    for group, mass in ((2, 0.9), (3, 0.9)):
+        found[f"max exact mass {mass} for {group} layers"] = {
+            "select": searched.Reused(30, group, part=1, mass=mass, keep=0.5),
+        }  # fmt: skip
     # What is left out is read by its averages, which are counted as keys.
     for rest, less in ((64, 0.01), (32, 0.025), (16, 0.055)):
         scores = {"part": 16, "keep": QUARTER - less, "rest": rest}
