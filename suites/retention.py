@@ -47,6 +47,7 @@ def _methods(what: str, quick: bool) -> dict[str, Candidate]:
         "block_topk": _asked(what, _of("block_topk", **QUARTER), quick=quick),
         "block_topk_eighth": _asked(what, _of("block_topk", keep=0.125, least=2)),
         "pooled": _asked(what, _of("pooled", **QUARTER)),
+        "sampled": _asked(what, _of("sampled")),  # as many as the attention needs
         "moba": _asked(what, _of("moba", **QUARTER)),
         "nsa": _asked(what, _of("nsa", **QUARTER)),
         "quest": _asked(what, _of("quest", **QUARTER)),

@@ -16,11 +16,12 @@ import torch
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 
-from reference_models.attention import block_topk, dense, fused
+from reference_models.attention import block_topk, dense, fused, sampled
+from reference_models.attention.asked import Asked
 from reference_models.attention.inputs import qkv
 from reference_models.attention.pages import summarise
 from reference_models.attention.precision import tolerance
-from reference_models.attention.ranking import Budget
+from reference_models.attention.ranking import Budget, holding
 from reference_models.attention.selection import Selection
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -134,6 +135,40 @@ def test_the_chosen_blocks_are_those_with_the_largest_products_of_averages(dtype
             if others and free:
                 row = scores[0, head, tile]
                 assert float(row[free].min()) >= float(row[others].max()) * (1 - 1e-3) - 1e-3
+
+
+SAMPLING = fused.Sampling(every=4, gamma=0.9)
+HALF_OF_THEM = Budget(keep=0.5, least=3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("lengths", [None, [75, 40]])
+def test_sampled_queries_choose_what_they_choose_without_kernels(
+    shape: str, causal: bool, lengths: list[int] | None
+) -> None:
+    batch = len(lengths) if lengths else 1
+    inputs = draw(**SHAPES[shape], heads=2, kv_heads=1, dtype="float32", batch=batch)
+    limits = torch.tensor(lengths, device=DEVICE) if lengths else None
+    asked = Asked(inputs["q"], inputs["k"], causal, BLOCK, 2 * BLOCK, HALF_OF_THEM, limits)
+    shares = sampled.shares(asked, SAMPLING.every)
+    expected = holding(asked.best(shares.clone()), shares, asked.reach()[1], SAMPLING.gamma, 3)
+    choice = {"causal": causal, "block": BLOCK, "rows": 2 * BLOCK, "budget": HALF_OF_THEM}
+    choice |= {"lengths": limits, "sampling": SAMPLING}
+    found = fused.select(inputs["q"], inputs["k"], **choice)
+    everything = slice(0, inputs["q"].shape[2]), inputs["k"].shape[2]
+    assert torch.equal(found.mask(*everything), expected.mask(*everything))
+    right = dense.oracle(**inputs, causal=causal, selection=found, lengths=limits)
+    assert error(fused.attention(**inputs, **choice), right) <= tolerance("float32")
+
+
+def test_a_key_that_is_no_number_shows_where_sampled_queries_choose() -> None:
+    inputs = draw(**SHAPES["odd length"], heads=2, kv_heads=1, dtype="float32")
+    inputs["k"][:, :, 20] = math.nan
+    choice = {"causal": True, "block": BLOCK, "rows": BLOCK, "budget": HALF_OF_THEM, "sampling": SAMPLING}
+    out = fused.attention(**inputs, **choice)
+    assert bool(out[:, :, 20:].isnan().any(-1).all())
+    assert not bool(out[:, :, :16].isnan().any())
 
 
 def test_a_new_token_attends_to_the_pages_that_look_most_alike() -> None:

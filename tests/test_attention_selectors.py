@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "moba": {"block": 8, "budget": BUDGET},
     "nsa": {"block": 8, "budget": BUDGET},
     "pooled": {"block": 8, "rows": 8, "budget": BUDGET, "part": 4},
+    "sampled": {"block": 8, "rows": 8, "budget": Budget(keep=0.5, least=3)},
     "quest": {"block": 8, "rows": 4, "budget": BUDGET},
     "dsa": {"budget": Budget(keep=0.25, least=3)},
     "top_p": {"block": 8, "rows": 8, "budget": Budget(keep=0.5, least=3)},
@@ -136,7 +137,7 @@ def test_nan_shows_in_the_result(name: str, part: str) -> None:
 @every_selector
 def test_more_keys_than_there_are_is_all_of_them(name: str) -> None:
     options = {**SMALL[name], **({"keep": 10**6} if name == "token_topk" else {"budget": Budget(0, 10**6)})}
-    options |= {"gamma": 1.0} if name == "top_p" else {}
+    options |= {"gamma": 1.0} if name in ("top_p", "sampled") else {}
     inputs = made()
     selection = SELECTORS[name](inputs["q"], inputs["k"], True, **options)
     out = attend(**inputs, causal=True, selection=selection)

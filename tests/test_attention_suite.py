@@ -43,7 +43,7 @@ def test_the_baseline_is_what_torch_chooses_and_the_article_is_a_candidate(prefi
     assert list(prefill.candidates) == [
         "dense_eager", "sdpa", "sdpa_math", "sdpa_flash", "sdpa_efficient", "sdpa_cudnn", "flex",
         "topk_masked", "topk_gathered", "block_topk", "block_wide", "block_fixed", "flex_blocks", "moba",
-        "nsa", "quest", "pooled", "dsa", "top_p", "window", "mass",
+        "nsa", "quest", "pooled", "sampled", "dsa", "top_p", "window", "mass",
     ]  # fmt: skip
     assert prefill.probes == ("latency", "error", "memory")
 
@@ -51,7 +51,7 @@ def test_the_baseline_is_what_torch_chooses_and_the_article_is_a_candidate(prefi
 def test_sparse_candidates_alone_have_a_reference_of_their_own(prefill: Benchmark) -> None:
     assert [name for name, candidate in prefill.candidates.items() if candidate.reference] == [
         "topk_masked", "topk_gathered", "block_topk", "block_wide", "block_fixed", "flex_blocks", "moba",
-        "nsa", "quest", "pooled", "dsa", "top_p", "window", "mass",
+        "nsa", "quest", "pooled", "sampled", "dsa", "top_p", "window", "mass",
     ]  # fmt: skip
 
 
@@ -64,11 +64,11 @@ def test_a_quick_run_of_everything_has_few_cases(benchmarks: Mapping[str, Benchm
     ("backend", "quick", "lengths", "count"),
     [
         ("cpu", True, {1024}, 16),
-        ("cpu", False, {256, 1024, 4096}, 504),
-        ("mps", False, {256, 1024, 4096}, 504),
+        ("cpu", False, {256, 1024, 4096}, 528),
+        ("mps", False, {256, 1024, 4096}, 528),
         ("cuda", True, {1024}, 16),
-        ("cuda", False, {256, 1024, 4096, 16384, 65536}, 630),
-        ("rocm", False, {256, 1024, 4096, 16384, 65536}, 630),
+        ("cuda", False, {256, 1024, 4096, 16384, 65536}, 660),
+        ("rocm", False, {256, 1024, 4096, 16384, 65536}, 660),
     ],
 )
 def test_each_device_gets_the_lengths_it_can_reach(

@@ -12,8 +12,9 @@ from dsbench.backends import Backend
 STEPS = 16
 """Steps that are taken again: enough to tell what stays from what a step replaces."""
 
-SHARE = 0.1
-"""Share of the leak that a line has to keep to be named."""
+SHARE = 0.05
+"""Share of the leak that a line has to keep to be named. A kept graph consists mostly of nodes, which memray
+alone sees; its tensors are 6 % of it in the tests."""
 
 NAMED = 3
 """Lines that are named, the largest first."""

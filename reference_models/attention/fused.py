@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -21,6 +21,13 @@ SMALLEST, WIDEST = 16, 256
 
 MOST_BLOCKS = 2048
 """Blocks of keys whose scores one warp can hold at once."""
+
+
+class Sampling(NamedTuple):
+    """Blocks are chosen by what one query of each `every` attends to, until they hold `gamma` of it."""
+
+    every: int
+    gamma: float
 
 
 def unusable(q: torch.Tensor, block: int, rows: int) -> str | None:
@@ -38,9 +45,18 @@ def unusable(q: torch.Tensor, block: int, rows: int) -> str | None:
     return None
 
 
-def ranks(q: torch.Tensor, k: torch.Tensor, block: int, rows: int, budget: Budget) -> bool:
-    """Whether the kernels can choose blocks by averages under a budget."""
+def ranks(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    block: int,
+    rows: int,
+    budget: Budget,
+    sampling: Sampling | None = None,
+) -> bool:
+    """Whether the kernels can choose blocks under a budget, by averages or by sampled queries."""
     from_both_ends = (budget.sinks, budget.local) == (1, 1)
+    if sampling is not None and rows % sampling.every:
+        return False
     return from_both_ends and unusable(q, block, rows) is None and -(-k.shape[2] // block) <= MOST_BLOCKS
 
 
@@ -53,10 +69,12 @@ def attention(
     rows: int,
     budget: Budget,
     lengths: torch.Tensor | None = None,
+    sampling: Sampling | None = None,
 ) -> torch.Tensor:
-    """`block_topk.attention` in four launches. Arguments as there; `ranks` says whether it can be done."""
+    """`block_topk.attention` in four launches, or `sampled.attention` in three when it is told how to sample.
+    Arguments as there; `ranks` says whether it can be done."""
     lengths = _int32(q, lengths)
-    chosen = _chosen(q, k, causal, block, rows, budget, lengths)
+    chosen = _chosen(q, k, causal, block, rows, budget, lengths, sampling)
     return _attended(q, k, v, *chosen, causal, block, rows, lengths)
 
 
@@ -68,9 +86,10 @@ def select(
     rows: int,
     budget: Budget,
     lengths: torch.Tensor | None = None,
+    sampling: Sampling | None = None,
 ) -> Selection:
     """The selection that `attention` attends to."""
-    indices, counts = _chosen(q, k, causal, block, rows, budget, _int32(q, lengths))
+    indices, counts = _chosen(q, k, causal, block, rows, budget, _int32(q, lengths), sampling)
     valid = torch.arange(indices.shape[-1], device=q.device) < counts[..., None]
     return Selection(indices.long().masked_fill(~valid, 0), valid, block, rows)
 
@@ -128,12 +147,22 @@ def _int32(q: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor | None
 
 
 def _chosen(
-    q: torch.Tensor, k: torch.Tensor, causal: bool, block: int, rows: int, budget: Budget, lengths: Any
+    q: torch.Tensor,
+    k: torch.Tensor,
+    causal: bool,
+    block: int,
+    rows: int,
+    budget: Budget,
+    lengths: Any,
+    sampling: Sampling | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    from reference_models.attention import triton_select
+    from reference_models.attention import triton_sample, triton_select
 
     q, k = q.detach().contiguous(), k.detach().contiguous()
-    return triton_select.select(q, k, causal, block, rows, budget.keep, budget.least, lengths)
+    asked = q, k, causal, block, rows, budget.keep, budget.least
+    if sampling is None:
+        return triton_select.select(*asked, lengths)
+    return triton_sample.select(*asked, *sampling, lengths)
 
 
 def _attended(*given: Any) -> torch.Tensor:

@@ -27,7 +27,8 @@ class Method:
 
     `scoring` gives the floating-point operations of selecting in N tokens, by (N, D, causal); `held` the
     bytes that selecting needs beside q, k and its result, by (N, D, dtype), when these are not the averages
-    and the scores of blocks.
+    and the scores of blocks. Where it depends on the data how many blocks are kept, `budget` is the most, for
+    which memory has to be there, and `surely` the fewest: work that may not be done is not counted.
     """
 
     selector: Callable[..., Selection]
@@ -37,6 +38,7 @@ class Method:
     budget: Budget
     kernel: Callable[..., torch.Tensor] = attend
     held: Callable[[int, int, str], int] | None = None
+    surely: Budget | None = None
 
     def select(
         self, q: torch.Tensor, k: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
@@ -69,11 +71,12 @@ class Method:
         return dense.oracle(q, k, v, causal, self.select(q, k, causal, lengths), lengths)
 
     def pairs(self, N: int, causal: bool) -> int:
-        """Pairs of a query and a key that are attended to, in one head; whole blocks are counted."""
+        """Pairs of a query and a key that are attended to for sure, in one head; whole blocks are counted."""
+        budget = self.surely or self.budget
         blocks = math.ceil(N / self.block)
         ends = (min(N, start + self.rows) for start in range(0, N, self.rows))
         seen = (math.ceil(end / self.block) if causal else blocks for end in ends)
-        return sum(self.budget.of(visible) for visible in seen) * self.rows * self.block
+        return sum(budget.of(visible) for visible in seen) * self.rows * self.block
 
     def work_select(self, N: int, D: int, causal: bool, dtype: str, **_: object) -> tuple[float, float, str]:
         """Floating-point operations, bytes and precision of selecting: scores; q and k read once."""

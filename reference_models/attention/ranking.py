@@ -84,6 +84,26 @@ def best_blocks(
     return Selection(top, valid.expand_as(top), block, rows)
 
 
+def holding(
+    best: Selection, shares: torch.Tensor, sure: torch.Tensor, gamma: float, least: int = 1
+) -> Selection:
+    """The first blocks of a selection that hold a share of the attention, and those that are kept for sure.
+
+    Args:
+        best: the most blocks, the sure ones first and the others by their shares.
+        shares: of the attention, that each block holds, (B, H, ⌈Nq/rows⌉, ⌈Nk/block⌉).
+        sure: as `reach` gives it.
+        gamma: the share of the attention to reach.
+        least: as many blocks are kept in any case, where there are so many.
+    """
+    held = shares.gather(-1, best.indices)
+    # A block is needed while those before it have not reached the share.
+    needed = held.cumsum(-1) - held < gamma
+    needed |= sure[:, None].expand_as(shares).gather(-1, best.indices)
+    needed[..., :least] = True
+    return best._replace(valid=best.valid & needed)
+
+
 def reach(
     q: torch.Tensor,
     k: torch.Tensor,

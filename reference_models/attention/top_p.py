@@ -23,7 +23,7 @@ import torch
 from reference_models.attention import block_topk
 from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.method import Method
-from reference_models.attention.ranking import Budget
+from reference_models.attention.ranking import Budget, holding
 from reference_models.attention.selection import Selection
 
 BLOCK = 64
@@ -55,12 +55,9 @@ def select(asked: Asked, gamma: float = GAMMA) -> Selection:
     limits = torch.finfo(scores.dtype)
     scores.nan_to_num_(nan=limits.max).masked_fill_((number >= visible[..., None])[:, None], limits.min)
     shares = scores.softmax(-1)
-    most = asked.best(shares.clone())
-    held = shares.gather(-1, most.indices)
-    # A block is needed while those before it have not reached the share; the sure ones come first.
-    needed = held.cumsum(-1) - held < gamma
-    needed |= sure[:, None].expand_as(shares).gather(-1, most.indices)
-    return most._replace(valid=most.valid & needed)
+    return holding(asked.best(shares.clone()), shares, sure, gamma)
 
 
-METHOD = Method(select, partial(block_topk.scoring, BLOCK, BLOCK), BLOCK, BLOCK, CAP)
+METHOD = Method(
+    select, partial(block_topk.scoring, BLOCK, BLOCK), BLOCK, BLOCK, CAP, surely=Budget(keep=0, least=2)
+)

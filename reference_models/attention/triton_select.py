@@ -61,7 +61,7 @@ def _products(
     tile = tl.program_id(0) * PART + tl.arange(0, PART)
     block = tl.program_id(1) * PART + tl.arange(0, PART)
     length = length_of(lengths, head, heads, Nk, LENGTHS)
-    first, final, visible = _reach(tile, length, Nq, ROWS, BLOCK, CAUSAL)
+    first, final, visible = reach(tile, length, Nq, ROWS, BLOCK, CAUSAL)
     # What lies wholly in the future of all these tiles is not looked at by `_rank` either.
     if tl.program_id(1) * PART < tl.max(visible, 0):
         column = tl.arange(0, D)
@@ -77,7 +77,7 @@ def _products(
 
 
 @triton.jit
-def _reach(tile, length, Nq, ROWS: tl.constexpr, BLOCK: tl.constexpr, CAUSAL: tl.constexpr):
+def reach(tile, length, Nq, ROWS: tl.constexpr, BLOCK: tl.constexpr, CAUSAL: tl.constexpr):
     """The first and the last block that a tile's own tokens lie in, and how many blocks it sees: what its
     last query sees."""
     offset = tl.maximum(length - Nq, 0)
@@ -118,7 +118,7 @@ def _rank(
     """The blocks of one tile of one head."""
     tile, head = tl.program_id(0), tl.program_id(1)
     length = length_of(lengths, head, heads, Nk, LENGTHS)
-    _, _, visible = _reach(tile, length, Nq, ROWS, BLOCK, CAUSAL)
+    _, _, visible = reach(tile, length, Nq, ROWS, BLOCK, CAUSAL)
     row = head.to(tl.int64) * tiles + tile
     block = tl.arange(0, PADDED)
     score = tl.load(scores + row * blocks + block, mask=block < visible, other=float("-inf"))

@@ -36,7 +36,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dsbench.backends import Backend, UnsupportedError
-from reference_models.attention import block_topk, token_topk
+from reference_models.attention import block_topk, sampled, token_topk
 from reference_models.attention.selectors import METHODS
 from reference_models.language import reading, smollm2
 from reference_models.language.decoder import Attention, Cache, Decoder, dense
@@ -57,6 +57,7 @@ VARIANTS: dict[str, Attention] = {
     "block_topk": block_topk.attention,
     "block_wide": block_topk.wide,
     "block_fixed": block_topk.fixed,
+    "sampled": sampled.attention,
 }
 """What every layer attends by."""
 

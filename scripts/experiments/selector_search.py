@@ -60,6 +60,7 @@ def configurations() -> dict[str, dict[str, Any]]:
     # The methods as they are, at this budget.
     for method in ("block_topk", "pooled", "moba", "nsa", "quest", "top_p", "window", "mass"):
         found[f"{method}, a quarter"] = {"select": budgeted(method, keep=QUARTER, least=4)}
+    found["sampled"] = {"select": budgeted("sampled")}
     found["dsa, a quarter"] = {"select": budgeted("dsa", keep=QUARTER, least=256)}
     # Controls: beside the window of the same budget, single keys by their exact scores.
     for keep in (32, 256):
@@ -114,7 +115,8 @@ def configurations() -> dict[str, dict[str, Any]]:
         }  # fmt: skip
     for block, rows, every, mass in (
         (32, 64, 4, 0.95), (32, 64, 8, 0.95), (32, 32, 4, 0.95), (32, 32, 8, 0.95), (16, 64, 4, 0.95),
-        (64, 32, 4, 0.95), (128, 128, 8, 0.9), (16, 16, 4, 0.95),
+        (64, 32, 4, 0.95), (128, 128, 8, 0.9), (16, 16, 4, 0.95), (64, 64, 4, 0.93), (64, 64, 4, 0.94),
+        (32, 128, 4, 0.95), (64, 128, 4, 0.93), (128, 128, 4, 0.93), (32, 64, 4, 0.93), (64, 64, 2, 0.92),
     ):  # fmt: skip
         found[f"max exact of each {every}th block {block} rows {rows} mass {mass}"] = {
             "part": 1, "every": every, "block": block, "rows": rows, "mass": mass, "keep": 0.5,
