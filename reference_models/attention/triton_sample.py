@@ -54,17 +54,18 @@ def _log_sums(
         key = start + tl.arange(0, KEYS)
         theirs = (kv_head * Nk + key[:, None]) * D + column[None, :]
         keys = tl.load(k + theirs, mask=key[:, None] < Nk, other=0.0)
-        scores = tl.dot(queries, keys.T, input_precision="ieee") * scale
-        # What is not a number gets all the attention, so that it shows.
-        scores = tl.where(scores == scores, scores, 3e38)
+        scores = tl.dot(queries, keys.T, input_precision="ieee")
         if start + KEYS > tl.min(limit, 0) + 1:
             scores = tl.where(key[None, :] <= limit[:, None], scores, float("-inf"))
-        largest = tl.max(scores, 1)
+        largest = tl.max(scores, 1) * scale
         # A voter that sees none of these keys has -inf everywhere, and -inf - -inf is no number.
         largest = tl.where(largest == float("-inf"), 0.0, largest)
-        weights = tl.reshape(tl.exp2(scores - largest[:, None]), (VOTERS, KEYS // BLOCK, BLOCK))
+        weights = tl.exp2(scores * scale - largest[:, None])
+        total = tl.sum(tl.reshape(weights, (VOTERS, KEYS // BLOCK, BLOCK)), 2)
         # The logarithm of nothing is not asked for: what small numbers add is lost beside the largest.
-        found = tl.log2(tl.maximum(tl.sum(weights, 2), 1e-37)) + largest[:, None]
+        found = tl.log2(tl.maximum(total, 1e-37)) + largest[:, None]
+        # What is not a number gets all the attention, so that it shows.
+        found = tl.where(total == total, found, 3e38)
         block = start // BLOCK + tl.arange(0, KEYS // BLOCK)
         places = (head.to(tl.int64) * blocks + block[None, :]) * voters + voter[:, None]
         tl.store(sums + places, found, mask=(voter[:, None] < voters) & (block[None, :] < blocks))
@@ -96,7 +97,7 @@ def _rank(
     first, final, visible = reach(tile, length, Nq, ROWS, BLOCK, CAUSAL)
     block = tl.arange(0, PADDED)
     pooled = tl.zeros([PADDED], tl.float32)
-    for number in range(ROWS // EVERY):
+    for number in tl.static_range(ROWS // EVERY):  # so that no load waits for the one before
         voter = tile * (ROWS // EVERY) + number
         _, limit = _voting(voter, length, Nq, EVERY, 1, CAUSAL)
         places = (head.to(tl.int64) * blocks + block) * voters + voter
