@@ -1,10 +1,10 @@
 """Speed of attention against each of what a trained model keeps by it: who is beaten by none?
 
-Reads a recorded run that has the suites `attention` and `retention`. At 4,096 tokens the methods of both keep
-about a quarter of the keys, `block_topk_eighth` an eighth; time is that of one layer's attention, selecting
-included, over the default dense kernel's.
+Reads recorded runs of one device that have the suites `attention` and `retention`. At 4,096 tokens the
+methods of both keep about a quarter of the keys, `block_topk_eighth` an eighth and `sampled` a third; time is
+that of one layer's attention, selecting included, over the default dense kernel's of the same run.
 
-    python scripts/experiments/tradeoff.py results/h200/6873c3f7-dsbench-cuda-py3.12.jsonl docs/experiments
+    python scripts/experiments/tradeoff.py results/h200/[0-9]*.jsonl docs/experiments
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dsbench.records import Run
 
 N = 4096
 TIMED = {
-    **{name: name for name in ("pooled", "moba", "nsa", "quest", "dsa", "top_p", "window")},
+    **{name: name for name in ("pooled", "sampled", "moba", "nsa", "quest", "dsa", "top_p", "window")},
     "block_topk": "block_fixed",
     "block_topk_eighth": "block_topk",
     "dense": "sdpa",
@@ -37,30 +37,33 @@ KEPT = {
 
 
 def main() -> None:
-    run = Run.from_lines(Path(sys.argv[1]).read_text().splitlines())
-    time: dict[str, float] = {}
+    *paths, folder = map(Path, sys.argv[1:])
+    faster: dict[str, float] = {}
     kept: dict[str, dict[str, float]] = {}
-    for one in run.measurements:
-        if dict(one.case.point).get("N") != N or not one.status.has_numbers:
-            continue
-        numbers = {name: number.value for name, number in evaluate(one).items()}
-        if one.probe == "retention" and one.case.benchmark == "smollm2":
-            kept[one.case.candidate] = numbers
-        if one.probe == "latency" and one.case.benchmark == "prefill":
-            time[one.case.candidate] = numbers["latency"]
+    for path in paths:
+        time: dict[str, float] = {}
+        for one in Run.from_lines(path.read_text().splitlines()).measurements:
+            if one.case.at.get("N") != N or one.case.at.get("D", 64) != 64 or not one.status.has_numbers:
+                continue
+            numbers = {name: number.value for name, number in evaluate(one).items()}
+            if one.probe == "retention" and one.case.benchmark == "smollm2":
+                kept[one.case.candidate] = numbers
+            if one.probe == "latency" and one.case.benchmark == "prefill":
+                time[one.case.candidate] = numbers["latency"]
+        faster |= {name: time["sdpa"] / taken for name, taken in time.items()}
     figure = make_subplots(rows=2, cols=2, subplot_titles=list(KEPT.values()), vertical_spacing=0.16)
     for place, metric in enumerate(KEPT):
         points = [
-            (time["sdpa"] / time[timed], 100 * (kept[name][metric] ** (-1 if "ratio" in metric else 1)), name)
+            (faster[timed], 100 * (kept[name][metric] ** (-1 if "ratio" in metric else 1)), name)
             for name, timed in TIMED.items()
         ]
         best = [p for p in points if not any(o[0] >= p[0] and o[1] >= p[1] and o != p for o in points)]
         where = {"row": place // 2 + 1, "col": place % 2 + 1}
         for colour, chosen in ((BLUE, best), (GREY, [p for p in points if p not in best])):
-            faster, score, names = zip(*sorted(chosen), strict=True)
+            times, score, names = zip(*sorted(chosen), strict=True)
             figure.add_trace(
                 go.Scatter(
-                    x=faster,
+                    x=times,
                     y=score,
                     text=names,
                     mode="lines+markers+text" if colour == BLUE else "markers+text",
@@ -74,7 +77,7 @@ def main() -> None:
         print(metric, "best:", *(name for _, _, name in sorted(best)))
     figure.update_xaxes(type="log", title="times as fast as dense")
     figure.update_layout(title=f"One H200, {N:,} tokens: speed against what SmolLM2-135M keeps")
-    save(figure, Path(sys.argv[2]), f"tradeoff-{N}-cuda", height=760)
+    save(figure, folder, f"tradeoff-{N}-cuda", height=760)
 
 
 if __name__ == "__main__":
