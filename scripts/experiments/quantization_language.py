@@ -12,7 +12,7 @@ What was expected before the first run: W8A8 changes perplexity by less than 1 %
 control or QAT, changes it by more than rounding does, on the manual for the better; W2A8 is destroyed by PTQ
 (ten times the perplexity and more) and not repaired by so few steps.
 
-    python scripts/experiments/quantization_language.py --backend cuda --out docs/experiments    # five minutes
+    python scripts/experiments/quantization_language.py --backend cuda --out docs/experiments  # five minutes
     python scripts/experiments/quantization_language.py --steps 4 --documents 2 --length 128 --out /tmp/small
 """
 
