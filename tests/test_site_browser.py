@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_runs import a_case
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from browsing import QUIET, Visit
+from make_runs import a_case, around, measured
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from site_rigs import MORE, WRITABLE, a_history, a_night, commit, of_other_probes, put
 
 from dsbench.records import Case
 from dsbench.reports import units
 from dsbench.reports.site import build
 from dsbench.reports.site.files import case_id
+from dsbench.reports.site.marks import ALWAYS
 from dsbench.reports.site.pages import PAGES
 
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1400, "height": 900}
 
@@ -52,39 +50,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     found = browser.new_context(viewport=WIDE)
     yield found
     found.close()
-
-
-class Visit:
-    """A page, and what it complained of or asked a network for."""
-
-    def __init__(self, page: Page, site: Path) -> None:
-        self.page, self.site = page, site
-        self.problems: list[str] = []
-        page.on("console", lambda said: self.problems.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("dialog", lambda dialog: (self.problems.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: self._asked(request.url))
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith((self.site.as_uri(), "data:", "blob:")):
-            self.problems.append(f"asked for {url}")
-
-    def open(self, name: str, state: str = "") -> Page:
-        self.page.goto("about:blank")
-        self.page.goto(f"{(self.site / name).as_uri()}.html{f'#{state}' if state else ''}")
-        self.drawn()
-        return self.page
-
-    def drawn(self) -> None:
-        self.wait("document.body.dataset.ready")
-
-    def wait(self, expression: str) -> None:
-        """Waits until something holds; the usual waiting evaluates strings, which pages forbid."""
-        for _ in range(200):
-            if self.page.evaluate(expression):
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"never came true: {expression}")
 
 
 @pytest.fixture
@@ -283,6 +248,24 @@ def test_numbers_read_as_dsbench_writes_them_elsewhere(visit: Visit) -> None:
     ]
     written = page.evaluate(f"{json.dumps(pairs)}.map(([value, unit]) => human(value, unit))")
     assert written == [units.human(value, unit) for value, unit in pairs]
+
+
+def test_the_newest_points_of_a_case_are_shown_while_they_wait_for_its_turn(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    many = [measured(a_case("topk", N=N), "latency", {"latency": around(1e-3)}) for N in range(ALWAYS)]
+    for number in range(3):
+        put(a_night(number, extra=many), tmp_path / "results")
+        site = build(tmp_path / "results", tmp_path / "site").path
+    assert list((site / "data/late").iterdir())
+    visit = Visit(context.new_page(), site)
+    for N in (5, 6):
+        page = visit.open("case", f"case={case_id(a_case('topk', N=N))}")
+        assert (
+            page.evaluate("Math.max(...document.getElementById('history').data.map((t) => t.x.length))") == 3
+        )
+    assert visit.problems == []
+    page.close()
 
 
 def test_a_series_of_ten_thousand_points_is_thinned_without_losing_a_peak(visit: Visit) -> None:

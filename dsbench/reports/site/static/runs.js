@@ -17,6 +17,7 @@ async function runs() {
     places: data.places.map((place, number) => ({ ...place, number })),
     all: data.runs,
     repeats: data.repeats,
+    late: data.late, // the first digits of cases of which some have lines that are not in their files yet
     byNumber,
     byKey: new Map(data.runs.map((run) => [run.key, run])),
     commits: [...commits.values()],
