@@ -64,8 +64,12 @@ function svg(tag, properties = {}, ...children) {
   return made;
 }
 
-/* A text that may run in another direction than the sentence around it. */
-const isolated = (text) => el("bdi", {}, text);
+/* A text that may run in another direction than the sentence around it. Names are long, and break where their
+parts begin before they break within a word. */
+function isolated(text) {
+  const parts = String(text).split(/(?<=[./,_])(?=[^\s\d./,_])|(?=\[)/);
+  return el("bdi", {}, parts.flatMap((part, i) => (i ? [el("wbr"), part] : [part])));
+}
 
 const byId = (id) => document.getElementById(id);
 

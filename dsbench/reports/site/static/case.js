@@ -8,8 +8,8 @@ page(async (current) => {
   const id = state.get("case");
   if (!id) return overview([...names.values()]);
   if (!names.has(id)) throw new Error("There is no such case in this site; search another with the key /.");
-  const { marks, points } = await load(`case/${id}`);
-  const found = { ...names.get(id), points: [...points, ...await late(id, all)], moved: [...movesOf(id, changes), ...marks] };
+  const { marks, points } = await pastOf(id, all);
+  const found = { ...names.get(id), points, moved: [...movesOf(id, changes), ...marks] };
   if (!current()) return;
   document.title = `${found.name.slice(0, 80)} · dsbench`;
   const series = seriesOf(found, all);
@@ -23,11 +23,6 @@ page(async (current) => {
   await draw(chart, found, chosen.length ? chosen : places, series, all);
   if (state.get("run")) await point(found, all.byKey.get(state.get("run")), series, all);
 });
-
-/* A case's newest points, as far as they do not stand in its file yet. */
-async function late(id, all) {
-  return all.late.includes(id[0]) ? (await load(`late/${id[0]}`))[id] ?? [] : [];
-}
 
 function overview(cases) {
   lead("Choose a case, or search one with the key /.");
