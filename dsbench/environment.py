@@ -9,13 +9,13 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from dsbench import __version__
-from dsbench.backends import Backend
-from dsbench.backends.host import processor_name
 from dsbench.records import Device, Environment
+
+if TYPE_CHECKING:
+    from dsbench.backends import Backend
 
 FILLER = frozenset(("nvidia", "amd", "intel", "corporation", "r", "tm", "cpu", "processor"))
 """Words of a device's name that tell no two machines apart."""
@@ -30,6 +30,10 @@ def capture(backend: Backend, machine: str = "", results: Path | None = None) ->
             who owns it and equal machines share a series.
         results: a folder whose changes do not make the working tree dirty, since dsbench writes there.
     """
+    import psutil  # who compares runs asks nothing of this machine, and need not import its devices
+
+    from dsbench.backends.host import processor_name
+
     device = backend.describe()
     cores = psutil.cpu_count(logical=True) or 1
     git = repository(Path.cwd(), ignoring=() if results is None else (results,))

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_runs import a_case
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from site_rigs import MORE, WRITABLE, a_history, a_night, commit, of_other_probes, put
+from browsing import QUIET, Visit
+from make_runs import a_case, around, measured
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from site_rigs import MORE, WRITABLE, a_history, a_night, commit, of_other_probes, put, taken
 
 from dsbench.records import Case
 from dsbench.reports import units
 from dsbench.reports.site import build
 from dsbench.reports.site.files import case_id
+from dsbench.reports.site.marks import ALWAYS
 from dsbench.reports.site.pages import PAGES
 
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1400, "height": 900}
 
@@ -52,39 +50,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     found = browser.new_context(viewport=WIDE)
     yield found
     found.close()
-
-
-class Visit:
-    """A page, and what it complained of or asked a network for."""
-
-    def __init__(self, page: Page, site: Path) -> None:
-        self.page, self.site = page, site
-        self.problems: list[str] = []
-        page.on("console", lambda said: self.problems.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("dialog", lambda dialog: (self.problems.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: self._asked(request.url))
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith((self.site.as_uri(), "data:", "blob:")):
-            self.problems.append(f"asked for {url}")
-
-    def open(self, name: str, state: str = "") -> Page:
-        self.page.goto("about:blank")
-        self.page.goto(f"{(self.site / name).as_uri()}.html{f'#{state}' if state else ''}")
-        self.drawn()
-        return self.page
-
-    def drawn(self) -> None:
-        self.wait("document.body.dataset.ready")
-
-    def wait(self, expression: str) -> None:
-        """Waits until something holds; the usual waiting evaluates strings, which pages forbid."""
-        for _ in range(200):
-            if self.page.evaluate(expression):
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"never came true: {expression}")
 
 
 @pytest.fixture
@@ -165,6 +130,7 @@ def test_a_case_is_found_with_one_key_and_opened_with_another(visit: Visit) -> N
     page.wait_for_url("**/case.html*")
     visit.drawn()
     assert page.inner_text("#lead") == "attention.prefill.flash[N=4096]"
+    assert ".<wbr>flash<wbr>[N=4096]" in page.inner_html("#lead")  # breaks between parts of a name
 
 
 def test_a_case_shows_failures_versions_its_command_and_every_sample(visit: Visit) -> None:
@@ -248,6 +214,25 @@ def test_pages_of_one_run_show_of_each_case_the_newest_that_has_it(
     page.close()
 
 
+def test_a_technique_stays_on_the_frontier_when_its_speed_and_accuracy_were_last_measured_apart(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    for number, probes in enumerate([("latency", "error"), ("latency", "error"), ("latency",), ("error",)]):
+        night = a_night(number)
+        some = tuple(m for m in night.measurements if m.probe in probes and m.case.candidate != "math")
+        put(replace(night, measurements=some), tmp_path / "results")
+    visit = Visit(context.new_page(), build(tmp_path / "results", tmp_path / "site", MORE).path)
+    page = visit.open("pareto", "benchmark=attention.prefill&at.N=1024")
+    hover = page.evaluate("document.querySelector('.plot').data.flatMap((t) => t.hovertext ?? [])")
+    assert [text.split("<br>")[0] for text in hover] == ["flash", "topk"]
+    assert {text.split("<br>")[-1][:8] for text in hover} == {commit(1)[:8]}
+    run = next(run for run in taken(visit.site, "runs")["runs"] if run["commit"] == commit(2))
+    visit.open("pareto", f"run={run['key']}")
+    assert "no case with both" in page.inner_text("#body")
+    assert visit.problems == []
+    page.close()
+
+
 def test_a_leak_shows_its_line_and_a_load_its_promise(visit: Visit) -> None:
     page = visit.open("leaks")
     assert "model.py:12" in page.inner_text("#body")
@@ -283,6 +268,20 @@ def test_numbers_read_as_dsbench_writes_them_elsewhere(visit: Visit) -> None:
     ]
     written = page.evaluate(f"{json.dumps(pairs)}.map(([value, unit]) => human(value, unit))")
     assert written == [units.human(value, unit) for value, unit in pairs]
+
+
+def test_the_newest_points_of_a_case_are_shown_while_they_wait_for_its_turn(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    many = [measured(a_case("topk", N=N), "latency", {"latency": around(1e-3)}) for N in range(ALWAYS)]
+    for number in range(3):
+        put(a_night(number, extra=many), tmp_path / "results")
+        site = build(tmp_path / "results", tmp_path / "site").path
+    assert list((site / "data/late").iterdir())
+    visit = Visit(context.new_page(), site)
+    page = visit.open("case", f"case={case_id(a_case('topk', N=5))}")
+    assert page.evaluate("Math.max(...document.getElementById('history').data.map((t) => t.x.length))") == 3
+    assert visit.problems == []
 
 
 def test_a_series_of_ten_thousand_points_is_thinned_without_losing_a_peak(visit: Visit) -> None:

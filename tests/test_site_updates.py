@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from dsbench.metrics import METRICS
 from dsbench.reports.site import EmptyError, build
 from dsbench.reports.site.changed import BUDGET, FEWEST, changes
 from dsbench.reports.site.inputs import Manifest, made_by
-from dsbench.reports.site.marks import ALWAYS
+from dsbench.reports.site.late import Late
+from dsbench.reports.site.marks import ALWAYS, EVERY, TURNS, due, turn_of
 from dsbench.reports.site.recorded import Recorded
 
 
@@ -68,14 +70,49 @@ def test_what_was_green_is_remembered_for_longer_than_a_first_build_looks_back(t
     assert {v.outcome for v in kept.verdicts if v.case.candidate == "flash"} >= {Outcome.WORSE}
 
 
-def test_many_cases_are_extended_by_a_new_run_to_what_a_build_of_all_gives(tmp_path: Path) -> None:
-    results, site = tmp_path / "results", tmp_path / "site"
-    for number in range(2):
-        many = [measured(a_case("flash", N=N), "latency", {"latency": around(1e-3)}) for N in range(ALWAYS)]
-        put(a_night(number, extra=many), results)
-        build(results, site)
-    build(results, tmp_path / "fresh")
-    assert points(site) == points(tmp_path / "fresh")
+def test_each_case_has_its_turn_once_in_as_many_runs_as_all_turns_take() -> None:
+    every, many = frozenset(range(TURNS)), ALWAYS + 1
+    assert due(1, 0, many) == due(8, 7, ALWAYS) == every
+    turns = [due(runs + 1, runs, many) for runs in range(EVERY * TURNS, 2 * EVERY * TURNS)]
+    assert sorted(turn for some in turns for turn in some) == sorted(every)
+    assert due(3 * EVERY * TURNS, EVERY * TURNS, many) == every
+
+
+def test_lines_of_many_cases_wait_for_the_turn_of_these_and_are_known_meanwhile(tmp_path: Path) -> None:
+    results, site, fresh = tmp_path / "results", tmp_path / "site", tmp_path / "fresh"
+    for number in range(EVERY):
+        factor = 2.0 if number >= EVERY // 2 else 1.0
+        many = [measured(a_case("topk", N=N), "latency", {"latency": around(factor)}) for N in range(ALWAYS)]
+        put(a_night(number, factor=factor, extra=many), results)
+        if number in (0, EVERY - 2, EVERY - 1):
+            build(results, site)
+    build(results, fresh)
+    assert points(site) == points(fresh)
+    assert rows(site) == rows(fresh)
+    waiting = {identity for identity in identities(site) if Late(site, site).lines(identity)}
+    assert {turn_of(identity) for identity in waiting} == frozenset(range(1, TURNS))
+    marked = {identity: marks(fresh, identity) for identity in identities(fresh)}
+    assert len([some for some in marked.values() if some]) >= ALWAYS
+    assert {identity: marks(site, identity) for identity in identities(site)} == {
+        identity: [] if identity in waiting else some for identity, some in marked.items()
+    }
+    next(results.glob("m1/0001*.jsonl")).unlink()
+    build(results, site)
+    assert points(site) == points(build(results, tmp_path / "again").path)
+    assert not any(Late(site, site).lines(identity) for identity in identities(site))
+
+
+def identities(site: Path) -> list[str]:
+    return [path.stem for path in (site / "data/case").glob("*.js")]
+
+
+def marks(site: Path, identity: str) -> list[tuple[str, str]]:
+    """The change points in the file of a case, by the key of the run in place of its number in this site."""
+    keys = {run["number"]: run["key"] for run in taken(site, "runs")["runs"]}
+    head = (site / f"data/case/{identity}.js").read_text(encoding="utf-8").splitlines()[0]
+    return [
+        (keys[mark["run"]], mark["text"]) for mark in json.loads(head[head.index(",") + 1 : head.rindex(")")])
+    ]
 
 
 def test_building_again_in_any_order_gives_the_site_of_one_build(tmp_path: Path) -> None:
@@ -99,13 +136,14 @@ def test_building_again_in_any_order_gives_the_site_of_one_build(tmp_path: Path)
 
 
 def points(site: Path) -> dict[str, set[tuple[str, str]]]:
-    """What the files of cases say, by the key of the run in place of its number in this site."""
+    """What is known of each case, by the key of the run in place of its number in this site."""
     keys = {run["number"]: run["key"] for run in taken(site, "runs")["runs"]}
-    found: dict[str, set[tuple[str, str]]] = {}
-    for path in (site / "data/case").glob("*.js"):
-        _, *lines = path.read_text(encoding="utf-8").splitlines()
-        found[path.name] = {(keys[int(line[2 : line.index(",")])], line[line.index(",") :]) for line in lines}
-        assert len(found[path.name]) == len(lines)
+    late, found = Late(site, site), dict[str, set[tuple[str, str]]]()
+    for identity in identities(site):
+        lines = (site / f"data/case/{identity}.js").read_text(encoding="utf-8").splitlines()[1:]
+        lines += late.lines(identity)
+        found[identity] = {(keys[int(line[2 : line.index(",")])], line[line.index(",") :]) for line in lines}
+        assert len(found[identity]) == len(lines)
     return found
 
 

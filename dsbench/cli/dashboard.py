@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def build_site(site: Path, results: Path) -> None:
     """
     done = built(results, site)
     click.echo(f"site     {done.path / 'index.html'}")
+    gc.freeze()  # of what was read nothing is garbage, which Python would look for on leaving
 
 
 @dashboard.command()

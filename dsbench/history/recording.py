@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from filelock import FileLock
-
 from dsbench.history.sidecar import HistoryError, merged, path_of, read
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Run
@@ -29,7 +27,9 @@ def record(run: Run, results: Path, metrics: Mapping[str, Metric] = METRICS) -> 
         OSError: the folder cannot be written, or another process holds it for too long; then nothing
             was changed.
     """
-    from dsbench.history import asv_files  # asv takes a while to import, and reading needs none of it
+    from filelock import FileLock  # these take a while to import, and reading needs none of them
+
+    from dsbench.history import asv_files
 
     path = path_of(run, results)
     state = _state(results)

@@ -15,10 +15,10 @@ from dsbench.history.sidecar import HistoryError
 from dsbench.metrics import METRICS, Metric
 from dsbench.records import Case
 from dsbench.reports.site import inputs
-from dsbench.reports.site.files import CaseFiles, by_run, case_id, flattened, link, script
+from dsbench.reports.site.files import CaseFiles, by_run, case_id, flattened, link, opening, script
 from dsbench.reports.site.inputs import Manifest, Stored, stored
 from dsbench.reports.site.layout import Known, Layout
-from dsbench.reports.site.marks import due, marks
+from dsbench.reports.site.marks import EVERY_TURN, TURNS, due, marks, turn_of
 from dsbench.reports.site.newest import Newest, place_key
 from dsbench.reports.site.pages import write_pages
 from dsbench.reports.site.places import shown
@@ -102,10 +102,10 @@ class _Build:
     def make(self) -> Built:
         found = inputs.difference(self.results, self.manifest)
         before = Counter(run.place for run in self.manifest.runs)
-        for run in found.kept:
-            for name in RUN_FILES:
-                file = f"data/{name}/{run.number}.js"
-                link(self.site / file, self.stage / file)
+        for name in RUN_FILES:
+            old, new = self.site / "data" / name, self.stage / "data" / name
+            for run in found.kept:
+                link(f"{old}/{run.number}.js", f"{new}/{run.number}.js")
         free = 1 + max((run.number for run in self.manifest.runs), default=0)
         for key, path in found.fresh.items():
             free += self._read(key, path, free)
@@ -120,7 +120,11 @@ class _Build:
         for run in runs:
             places.setdefault(run.place, []).append(run)
         by_place = [places[place] for place in sorted(places)]
-        looked = [there for there in by_place if found.gone or self._due(there, before[there[0].place])]
+        turns = [EVERY_TURN if found.gone else self._due(there, before[there[0].place]) for there in by_place]
+        looked = [
+            [there for there, due_here in zip(by_place, turns, strict=True) if turn in due_here]
+            for turn in range(TURNS)
+        ]
         self._cases(looked, found.gone, newest)
         self._pages(by_place, newest)
         self.manifest.newest = newest.places
@@ -155,42 +159,43 @@ class _Build:
     def _meet(self, case: Case, name: str) -> Known:
         return self.cases.setdefault(name, Known(case_id(case), case))
 
-    def _due(self, runs: Sequence[Stored], before: int) -> bool:
-        """Whether change points of a place are looked for, now that it has these runs."""
+    def _due(self, runs: Sequence[Stored], before: int) -> frozenset[int]:
+        """The turns of cases whose change points at a place are looked for, now that it has these runs."""
         new = any(run.place == runs[0].place for run, _ in self.read)
-        return new and due(len(runs), before, len(self.cases))
+        return due(len(runs), before, len(self.cases)) if new else frozenset()
 
-    def _cases(self, looked: Places, gone: frozenset[int], newest: Newest) -> None:
-        """Writes the files of the cases that a new run or a dropped one touches, and keeps the others.
+    def _cases(self, looked: Sequence[Places], gone: frozenset[int], newest: Newest) -> None:
+        """Writes the files of the cases whose turn it is or that have none, and keeps the others.
 
         Args:
-            looked: the runs of the places in which change points are looked for.
+            looked: by turn, the runs of the places in which change points are looked for.
             gone: the numbers of runs that changed or were removed.
             newest: takes note of what new runs measured.
         """
         touched = {one.identity: one for one in self.cases.values()}
-        again = {run.number for runs in looked for run in runs}
-        old, dropped = set(self.files.known()), set(map(str, gone))
+        again = [{run.number for runs in places for run in runs} for places in looked]
+        old, dropped = set(self.files.known()), set(map(opening, gone))
         for identity in sorted(old | touched.keys()):
-            new = touched.get(identity)
+            new, turn = touched.get(identity), turn_of(identity)
             if new is None and not gone:
                 self.files.keep(identity)
                 continue
-            if new is not None and identity in old and not again:
+            if new is not None and identity in old and not looked[turn]:
                 self.files.extend(identity, new.lines)
                 continue
             there = self.files.lines(identity) if identity in old else []
             if gone:
-                there = [line for digits, line in by_run(there).items() if digits not in dropped]
+                there = [line for begin, line in by_run(there).items() if begin not in dropped]
             if new is not None:
                 there += new.lines
             if not there:
+                self.files.drop(identity)
                 self.manifest.cases.pop(identity, None)
                 continue
             if new is not None:
                 self.manifest.cases[identity] = new.parts()
-            kept = [mark for mark in self.files.marks(identity) if mark["run"] not in again | gone]
-            self.files.write(identity, there, [*kept, *marks(there, looked, self.primary)])
+            kept = [mark for mark in self.files.marks(identity) if mark["run"] not in again[turn] | gone]
+            self.files.write(identity, there, [*kept, *marks(there, looked[turn], self.primary)])
             if gone:
                 newest.add_lines(identity, there, self.primary)
         if not gone:
@@ -210,7 +215,7 @@ class _Build:
             "changes": {"built": time.time(), "places": [one["landing"] for one in told]},
             "machines": [one["machine"] for one in told],
             "cases": sorted(cases, key=lambda row: row[1]),
-            "runs": runs_json(runs, self.primary, newest),
+            "runs": {**runs_json(runs, self.primary, newest), "late": self.files.write_late()},
         }
         for name, content in data.items():
             (self.stage / f"data/{name}.js").write_text(script(name, content), encoding="utf-8")

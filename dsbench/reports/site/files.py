@@ -1,7 +1,7 @@
 """The site's data files: scripts that hand over what they hold, written line by line.
 
-A case's file is a header and a line a run, in any order; the page sorts them. So a new run is appended, and
-one that changed is dropped and appended, without reading what the others say.
+A case's file is a header and a line a run, in the order in which runs were read, and so of their numbers; the
+page sorts them by time. A new run's lines wait beside the files of its cases (`Late`) until it is their turn.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import orjson
 from dsbench.history.reading import Number
 from dsbench.records import Case
 from dsbench.reports.plain import clean, shorten
+from dsbench.reports.site.late import Late
 
 LONGEST = 300
 """Columns of a name or a reason in the data of a page; the whole text stands among the run's samples."""
@@ -57,18 +58,32 @@ class Point(NamedTuple):
     ended: list[list[str]]
 
 
-def points_of(lines: Sequence[str]) -> list[Point]:
+Row = tuple[int, int, list[Any], list[list[str]]]
+"""A line as it stands: run, version, [metric, value, low, high, ...] and how probes ended that are not ok."""
+
+
+def rows_of(lines: Sequence[str]) -> list[Row]:
     """Reads lines of a case's file, P(run,version,[metric,value,low,high,...],[ended,...]), all at once."""
-    rows = orjson.loads(f"[{','.join([f'[{line[2:-2]}]' for line in lines])}]")
+    rows: list[Row] = orjson.loads(f"[{','.join([f'[{line[2:-2]}]' for line in lines])}]")
+    return rows
+
+
+def points_of(lines: Sequence[str]) -> list[Point]:
+    """Reads lines of a case's file, and what metric each number is of."""
     return [
         Point(run, version, {flat[i]: (*flat[i + 1 : i + 4],) for i in range(0, len(flat), 4)}, ended)
-        for run, version, flat, ended in rows
+        for run, version, flat, ended in rows_of(lines)
     ]
 
 
+def opening(run: int) -> str:
+    """How the line of a run in a case's file begins."""
+    return f"P({run}"
+
+
 def by_run(lines: Iterable[str]) -> dict[str, str]:
-    """Lines of a case's file by the digits of their run's number."""
-    return {line[2 : line.index(",")]: line for line in lines}
+    """Lines of a case's file by their `opening`."""
+    return {line.partition(",")[0]: line for line in lines}
 
 
 def flattened(metrics: Sequence[Sequence[Number]], index: Mapping[str, int]) -> list[str]:
@@ -100,25 +115,29 @@ class CaseFiles:
         self._old = None if old is None else old / "data" / "case"
         self._stage = stage / "data" / "case"
         self._stage.mkdir(parents=True)
+        self._late = Late(old, stage)
 
     def known(self) -> list[str]:
         """Ids of the last build's cases."""
         return [] if self._old is None else sorted(path.stem for path in self._old.glob("*.js"))
 
     def extend(self, identity: str, more: Sequence[str]) -> None:
-        """Takes a file over from the last build, and appends lines to it."""
-        assert self._old is not None  # only what it holds is extended
-        name = f"{identity}.js"
-        (self._stage / name).write_bytes((self._old / name).read_bytes() + _joined(more).encode())
+        """Takes a file over from the last build, and lets more lines wait beside it."""
+        self.keep(identity)
+        self._late.add(identity, more)
 
     def lines(self, identity: str) -> list[str]:
-        """The lines of runs in a case's file, of this build where it has it already."""
+        """What is known of a case, a line a run: those in its file (of this build where it has it already)
+        and those that wait."""
+        return self._text(identity).split("\n")[1:-1]  # after the first, which has the marks
+
+    def _text(self, identity: str) -> str:
         path = self._stage / f"{identity}.js"
         if self._old is not None and not path.is_file():
             path = self._old / path.name
         if not path.is_file():
-            return []
-        return path.read_text(encoding="utf-8").split("\n")[1:-1]  # after the first, which has the marks
+            return ""
+        return path.read_bytes().decode() + "\n".join([*self._late.lines(identity), ""])
 
     def marks(self, identity: str) -> list[dict[str, Any]]:
         """The change points in a case's file of the last build."""
@@ -130,29 +149,45 @@ class CaseFiles:
         found: list[dict[str, Any]] = json.loads(head[head.index(",") + 1 : head.rindex(")")])
         return found
 
-    def points(self, identity: str, runs: Iterable[int]) -> dict[int, Point]:
-        """What a case's file says of some runs, by number."""
-        known = by_run(self.lines(identity))
-        found = points_of([known[digits] for digits in map(str, runs) if digits in known])
-        return {point.run: point for point in found}
+    def points(self, identity: str, runs: Sequence[int]) -> dict[int, Point]:
+        """What is known of a case in a few runs, by their numbers and in their order."""
+        found = {point.run: point for point in points_of(_few(self._text(identity), sorted(runs)))}
+        return {run: found[run] for run in runs if run in found}
 
     def write(self, identity: str, lines: Sequence[str], marks: Sequence[Mapping[str, Any]]) -> None:
-        """Writes a case's file: its marks, and its lines."""
+        """Writes a case's file: its marks, and its lines, of which none waits any longer."""
         head = f"C({json.dumps(identity)},{json.dumps(marks)});"
-        (self._stage / f"{identity}.js").write_text(_joined([head, *lines]), encoding="utf-8")
+        (self._stage / f"{identity}.js").write_text("\n".join([head, *lines, ""]), encoding="utf-8")
+        self._late.drop(identity)
 
     def keep(self, identity: str) -> None:
         """Takes a file over from the last build as it is."""
         assert self._old is not None  # only what it holds is kept
-        link(self._old / f"{identity}.js", self._stage / f"{identity}.js")
+        link(f"{self._old}/{identity}.js", f"{self._stage}/{identity}.js")
+
+    def drop(self, identity: str) -> None:
+        """Leaves a case out, of which nothing is left."""
+        self._late.drop(identity)
+
+    def write_late(self) -> list[str]:
+        """Writes the lines that wait, and says for cases of which first digits there are some."""
+        return self._late.write()
 
 
-def _joined(lines: Sequence[str]) -> str:
-    return "\n".join(lines) + "\n"
+def _few(text: str, runs: Sequence[int]) -> list[str]:
+    """The lines of a few runs, in the order of their numbers; the others are not looked at."""
+    lines, at = [], 0
+    for run in runs:
+        start = text.find(f"\n{opening(run)},", at)
+        if start >= 0:
+            at = text.index("\n", start + 1)
+            lines.append(text[start + 1 : at])
+    return lines
 
 
-def link(source: Path, target: Path) -> None:
-    """The same file under another name, or a copy where the file system has no such links."""
+def link(source: str, target: str) -> None:
+    """The same file under another name, or a copy where the file system has no such links. (Thousands are
+    linked by a build, and a `Path` of each would take longer than the link itself.)"""
     try:
         os.link(source, target)
     except OSError:

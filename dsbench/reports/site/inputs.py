@@ -17,7 +17,7 @@ from dsbench.history import reading
 from dsbench.history.reading import Lines, Numbers
 from dsbench.records import Environment
 from dsbench.reports.repeat import around
-from dsbench.reports.site.files import text
+from dsbench.reports.site.files import opening, text
 
 FEW = 200
 """Measurements, from all over a run, whose intervals tell how noisy it was."""
@@ -60,9 +60,9 @@ class Stored:
         return Environment.from_json(self.environment)
 
     @cached_property
-    def digits(self) -> str:
-        """Its number as lines of cases have it."""
-        return str(self.number)
+    def opening(self) -> str:
+        """How its lines in files of cases begin."""
+        return opening(self.number)
 
     @property
     def commit(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median, stdev
+from statistics import median
 from typing import Any
 
 from dsbench import ceilings
@@ -14,6 +14,7 @@ from dsbench.records import Measurement, Run
 from dsbench.reports.site.files import case_id, text
 from dsbench.reports.site.inputs import Stored
 from dsbench.stats.detectable import smallest_change
+from dsbench.stats.intervals import variance
 
 LATENCY = METRICS["latency"]
 
@@ -56,7 +57,7 @@ def _between(measurement: Measurement) -> float | None:
     medians = [median(values) for values in by_round(measurement.readings[LATENCY.reading])]
     if len(medians) < 2 or min(medians) <= 0:
         return None
-    return stdev(map(math.log, medians))
+    return math.sqrt(variance([math.log(one) for one in medians]))
 
 
 def _candidates(measured: Sequence[Measurement]) -> dict[tuple[str, str, str], int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dsbench.metrics import Metric
 from dsbench.reports import units
-from dsbench.reports.site.files import by_run, points_of
+from dsbench.reports.site.files import by_run, rows_of
 from dsbench.reports.site.inputs import Stored
 
 if TYPE_CHECKING:
@@ -17,15 +18,26 @@ LOOKED = 200
 """Newest runs of a place in which change points are looked for."""
 
 ALWAYS = 200
-"""Cases of a build up to which all of them are looked at again with every new run; more of them are with
-every `EVERY`th, which keeps a build after one commit short. What moved just now is on the landing page."""
+"""Cases of a build up to which all of them are looked at again with every new run; more of them take turns,
+which keeps a build after one commit short. What moved just now is on the landing page."""
 
-EVERY = 20
+EVERY, TURNS = 10, 2
+"""With every tenth run of a place half of the cases have their turn, so that each has one in twenty runs. The
+library that looks for changes takes as long to import as a quarter of 1,000 cases takes to look at."""
+
+EVERY_TURN = frozenset(range(TURNS))
 
 
-def due(runs: int, before: int, touched: int) -> bool:
-    """Whether cases are to be looked at again, now that a place has so many runs and had as many before."""
-    return not before or touched <= ALWAYS or runs // EVERY != before // EVERY
+def due(runs: int, before: int, touched: int) -> frozenset[int]:
+    """The turns that have come, now that a place has so many runs and had as many before."""
+    if not before or touched <= ALWAYS:
+        return EVERY_TURN
+    return frozenset(turn % TURNS for turn in range(before // EVERY, runs // EVERY))
+
+
+def turn_of(identity: str) -> int:
+    """The turn of the case with this id."""
+    return int(identity[0], 16) % TURNS
 
 
 def marks(
@@ -43,12 +55,12 @@ def marks(
     known = by_run(lines)
     found: list[dict[str, Any]] = []
     for runs in places:
-        there = [run for run in runs if run.digits in known][-LOOKED:]
-        points = points_of([known[run.digits] for run in there])
+        there = list(islice((run for run in reversed(runs) if run.opening in known), LOOKED))[::-1]
+        rows = rows_of([known[run.opening] for run in there])
         series: dict[int, list[tuple[Stored, float]]] = {}
-        for run, point in zip(there, points, strict=True):
-            if point.version == points[-1].version:  # another version is another series
-                for number, (value, _, _) in point.metrics.items():
+        for run, (_, version, flat, _) in zip(there, rows, strict=True):
+            if version == rows[-1][1]:  # another version is another series
+                for number, value in zip(flat[::4], flat[1::4], strict=True):
                     if value is not None:
                         series.setdefault(number, []).append((run, value))
         for number, some in series.items():

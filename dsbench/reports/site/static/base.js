@@ -2,14 +2,16 @@
 /* What every page stands on: loading data, making elements, and the state that lives in the address.
 
 A page opened as a file may not fetch anything, so data are scripts that hand themselves over: whole ones by
-`dsbench.take`, and those of cases and runs by C and P, and by R. Nothing of a run is ever read
+`dsbench.take`, and those of cases and runs by C and P, by L, and by R. Nothing of a run is ever read
 as HTML: text gets onto the page as text alone. */
 
-const dsbench = { taken: null, take(name, data) { dsbench.taken = data; } };
+const dsbench = { taken: null, points: [], take(name, data) { dsbench.taken = data; } };
 
-/* A case: its change points, then a line a run. A run: its environment and its measurements. */
-const C = (id, marks) => { dsbench.taken = { id, marks, points: [] }; };
-const P = (run, version, numbers, ended) => { dsbench.taken.points.push({ run, version, metrics: unflatten(numbers), ended }); };
+/* A case: its change points, then a line a run. The newest lines of some cases, which wait for a place in the
+files of these: an id, then a line a run. A run: its environment and its measurements. */
+const C = (id, marks) => { dsbench.points = []; dsbench.taken = { id, marks, points: dsbench.points }; };
+const L = (id) => { dsbench.points = dsbench.taken[id] = []; };
+const P = (run, version, numbers, ended) => { dsbench.points.push({ run, version, metrics: unflatten(numbers), ended }); };
 const R = (number, environment, rows) => {
   const measurements = rows.map(([id, how, ...numbers], row) => {
     const [probe, status, reason] = typeof how === "string" ? [how, "ok", ""] : how;
@@ -62,8 +64,12 @@ function svg(tag, properties = {}, ...children) {
   return made;
 }
 
-/* A text that may run in another direction than the sentence around it. */
-const isolated = (text) => el("bdi", {}, text);
+/* A text that may run in another direction than the sentence around it. Names are long, and break where their
+parts begin before they break within a word. */
+function isolated(text) {
+  const parts = String(text).split(/(?<=[./,_])(?=[^\s\d./,_])|(?=\[)/);
+  return el("bdi", {}, parts.flatMap((part, i) => (i ? [el("wbr"), part] : [part])));
+}
 
 const byId = (id) => document.getElementById(id);
 

@@ -8,8 +8,8 @@ page(async (current) => {
   const id = state.get("case");
   if (!id) return overview([...names.values()]);
   if (!names.has(id)) throw new Error("There is no such case in this site; search another with the key /.");
-  const data = await load(`case/${id}`);
-  const found = { ...names.get(id), ...data, moved: [...movesOf(id, changes), ...data.marks] };
+  const { marks, points } = await pastOf(id, all);
+  const found = { ...names.get(id), points, moved: [...movesOf(id, changes), ...marks] };
   if (!current()) return;
   document.title = `${found.name.slice(0, 80)} · dsbench`;
   const series = seriesOf(found, all);

@@ -8,12 +8,14 @@ page(async (current) => {
   const place = placeWith("latency", all);
   const latency = all.metric.get("latency");
   const looked = await lookedAt(place, [latency.probe, ...QUALITY], all);
+  const both = new Map(); // the cases that have a latency and this accuracy
+  for (const metric of all.metrics.filter((one) => QUALITY.includes(one.probe))) both.set(metric, await newestWith(looked, [latency, metric], place, all));
   if (!current()) return;
-  const qualities = all.metrics.filter((metric) => QUALITY.includes(metric.probe) && newestWith(looked, [latency, metric]).length);
+  const qualities = [...both.keys()].filter((metric) => both.get(metric).length);
   const quality = qualities.find((metric) => metric.name === state.get("metric")) ?? qualities[0];
   lead("Each mark is a technique: further left is faster, and the line joins those that no other beats on both. Hover names the configuration.");
   if (!quality) return show("body", el("div", { class: "filters" }, placeAndRun(place, all)), el("p", { class: "calm" }, "Here is no case with both a latency and an accuracy: a benchmark that declares the probe error, or another of accuracy, gives one."));
-  const cases = newestWith(looked, [latency, quality]);
+  const cases = both.get(quality);
   const benchmarks = distinct(cases.map((one) => `${one.suite}.${one.benchmark}`));
   const benchmark = benchmarks.includes(state.get("benchmark")) ? state.get("benchmark") : benchmarks[0];
   const here = cases.filter((one) => `${one.suite}.${one.benchmark}` === benchmark);

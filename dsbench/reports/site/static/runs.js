@@ -17,6 +17,7 @@ async function runs() {
     places: data.places.map((place, number) => ({ ...place, number })),
     all: data.runs,
     repeats: data.repeats,
+    late: data.late, // the first digits of cases of which some have lines that are not in their files yet
     byNumber,
     byKey: new Map(data.runs.map((run) => [run.key, run])),
     commits: [...commits.values()],
@@ -68,10 +69,16 @@ const withSamples = (some) => Promise.all(some.map(async (one) => ({ ...one, ...
 /* The runs in which some probes of a place are looked at, newest first: the one in the address, or else as many
 as it takes to have the newest measurement of every case. */
 async function lookedAt(place, probes, all) {
-  const asked = all.byKey.get(state.get("run"));
   const newest = new Set(probes.flatMap((probe) => place.newest[probe] ?? []));
-  const wanted = asked?.place === place.number ? [asked] : all.of(place.number).filter((run) => newest.has(run.number)).toReversed();
+  const one = askedFor(place, all);
+  const wanted = one ? [one] : all.of(place.number).filter((run) => newest.has(run.number)).toReversed();
   return Promise.all(wanted.map(wholeRun));
+}
+
+/* The run of a place that is in the address. */
+function askedFor(place, all) {
+  const asked = all.byKey.get(state.get("run"));
+  return asked?.place === place.number ? asked : undefined;
 }
 
 /* The place in the address, or else the first at which a probe has measured. */
@@ -115,13 +122,33 @@ function byCase(measurements) {
   return [...cases.values()];
 }
 
-/* Of each case what the newest run says that has all of some metrics, so that they are of one commit. */
-function newestWith(runs, metrics) {
-  const found = new Map();
-  for (const one of runs.flatMap((run) => byCase(run.measurements))) {
-    if (!found.has(one.id) && metrics.every((metric) => one.metrics.has(metric.number))) found.set(one.id, one);
-  }
-  return [...found.values()];
+/* Of each case what the newest run says that has all of some metrics, so that they are of one commit: mostly that
+which measured it last, and else one of its past. */
+async function newestWith(looked, metrics, place, all) {
+  const cases = new Map();
+  for (const one of looked.flatMap((run) => byCase(run.measurements))) cases.set(one.id, [...(cases.get(one.id) ?? []), one]);
+  const found = await Promise.all([...cases.values()].map(async (rows) => {
+    const last = metrics.map((metric) => rows.findIndex((one) => one.probes.some(({ probe }) => probe === metric.probe)));
+    if (last.includes(-1)) return undefined;
+    const one = rows[Math.max(...last)]; // before it, one of the probes alone has measured
+    if (metrics.every((metric) => one.metrics.has(metric.number))) return one;
+    return askedFor(place, all) ? undefined : { ...one, ...await lastPointWith(one.id, metrics, place, all) };
+  }));
+  return found.filter((one) => one && metrics.every((metric) => one.metrics.has(metric.number)));
+}
+
+/* The newest point of a case, in its version of today, that has all of some metrics. */
+async function lastPointWith(id, metrics, place, all) {
+  const points = (await pastOf(id, all)).points.map((point) => ({ ...point, run: all.byNumber.get(point.run) }));
+  const here = points.filter(({ run }) => run?.place === place.number).sort((a, b) => all.order(a.run) - all.order(b.run));
+  return here.findLast((point) => point.version === here.at(-1).version && metrics.every((metric) => point.metrics.has(metric.number)));
+}
+
+/* The change points of a case and all of its points, of which the newest may not stand in its file yet. */
+async function pastOf(id, all) {
+  const { marks, points } = await load(`case/${id}`);
+  const late = all.late.includes(id[0]) ? await load(`late/${id[0]}`) : {};
+  return { marks, points: [...points, ...(late[id] ?? [])] };
 }
 
 /* Adds a place for a figure under its title; all of them are made before the first is drawn, since each takes
