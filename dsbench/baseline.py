@@ -66,11 +66,13 @@ def last_good(past: Iterable[Run]) -> list[Measurement]:
 def newest_good(rows: Iterable[tuple[str, str, Status, T]]) -> list[T]:
     """`last_good` of what stands for measurements: rows of a case's name, a probe, how it ended and what is
     wanted, oldest first."""
-    found: dict[tuple[str, str], T] = {}
+    good: dict[tuple[str, str], T] = {}
+    newest: dict[tuple[str, str], T] = {}
     for name, probe, status, row in rows:
-        if status.has_numbers or (name, probe) not in found:
-            found[name, probe] = row
-    return list(found.values())
+        newest[name, probe] = row
+        if status.has_numbers:
+            good[name, probe] = row
+    return list((newest | good).values())
 
 
 def green_runs(past: Sequence[Run], green: Callable[[Run, list[Run]], bool]) -> list[Run]:

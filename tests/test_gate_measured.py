@@ -12,7 +12,7 @@ from make_runs import a_case, a_run, around, failed, measured, slowed
 from project_rigs import MEASURE, commit, git, write
 
 from dsbench import runs
-from dsbench.baseline import LOOKED_BACK, green_runs
+from dsbench.baseline import LOOKED_BACK, green_runs, newest_good
 from dsbench.cli.gate_measured import green
 from dsbench.gate import Policy
 from dsbench.history import record
@@ -152,3 +152,14 @@ def test_options_that_do_not_go_together_are_refused_in_a_line(
     result = dsbench("gate", *options, *fake)
     assert result.exit_code == 2
     assert told in result.stderr.strip().splitlines()[-1]
+
+
+def test_what_was_last_good_is_the_newest_with_numbers_or_else_the_newest() -> None:
+    rows = [
+        ("mended", "latency", Status.ERROR, 1),
+        ("never", "latency", Status.ERROR, 2),
+        ("mended", "latency", Status.OK, 3),
+        ("never", "latency", Status.TIMEOUT, 4),
+        ("mended", "latency", Status.ERROR, 5),
+    ]
+    assert newest_good(rows) == [3, 4]
