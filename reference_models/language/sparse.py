@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from reference_models.attention.ranking import means
+from reference_models.attention.seen import share_heads
 from reference_models.attention.selection import Selection
 from reference_models.attention.selectors import METHODS
 
@@ -74,39 +75,51 @@ class Sparse:
         heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
         with torch.no_grad():  # a choice has no gradient
             selection = self._select(q, k, causal, **self._options) if self._select else None
-        k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
-        positions = torch.arange(keys, device=q.device)
-        size = self._rest or keys
-        sizes = (keys - positions[::size]).clamp(max=size)
-        averages = [means(x, size).to(x.dtype) for x in (k, v)] if self._rest else []
+        k, v = (share_heads(x, heads) for x in (k, v))
+        rest = _Rest(k, v, self._rest) if self._rest else None
         parts = []
         step = max(1, AT_ONCE // (heads * keys))
         for start in range(0, queries, step):
             rows = slice(start, min(queries, start + step))
-            own = torch.arange(rows.start, rows.stop, device=q.device) + keys - queries
-            seen = int(own[-1]) + 1 if causal else keys
-            last = (own if causal else torch.full_like(own, keys - 1))[:, None]
-            mask = (positions[:seen] <= last).expand(q.shape[0], heads, -1, -1)
+            last = torch.arange(rows.start, rows.stop, device=q.device) + keys - queries
+            last = (last if causal else torch.full_like(last, keys - 1))[:, None]
+            seen = int(last[-1]) + 1
+            mask = (torch.arange(seen, device=q.device) <= last).expand(q.shape[0], heads, -1, -1)
+            pairs = int(last.sum()) + len(last)
             if selection is not None:
-                mask = mask & selection.mask(rows, seen).repeat_interleave(
-                    heads // selection.indices.shape[1], 1
-                )
+                mask = mask & share_heads(selection.mask(rows, seen), heads)
                 if not bool(mask.any(-1).all()):
                     raise ValueError("a query is left without a key: its own block must be kept")
-            shown, values = k[:, :, :seen], v[:, :, :seen]
-            bias = mask
-            pairs = seen * len(own) - (len(own) * (len(own) - 1) // 2 if causal else 0)
-            if averages:
-                # A part is read by its average when it is wholly past and its first key was not chosen.
-                past = positions[:seen:size] + sizes[: -(-seen // size)] <= last + 1
-                mask = torch.cat([mask, ~mask[..., ::size] & past], -1)
-                shown, values = (
-                    torch.cat([x, mean[:, :, : past.shape[1]]], 2)
-                    for x, mean in zip((shown, values), averages, strict=True)
-                )
-                # It stands for as many keys as it was taken over.
-                weight = torch.cat([torch.ones(seen, device=q.device), sizes[: past.shape[1]]]).log()
-                bias = torch.where(mask, weight.to(q.dtype), -math.inf)
+            shown, values, bias = k[:, :, :seen], v[:, :, :seen], mask
+            if rest is not None:
+                shown, values, mask, bias = rest.beside(shown, values, mask, last)
             self._pairs.append((mask.sum(), q.shape[0] * heads * pairs))
             parts.append(scaled_dot_product_attention(q[:, :, rows], shown, values, attn_mask=bias))
         return torch.cat(parts, 2)
+
+
+class _Rest:
+    """What is left out, by the averages of every `size` keys and values."""
+
+    def __init__(self, k: Tensor, v: Tensor, size: int) -> None:
+        self._size = size
+        self._averages = [means(x, size).to(x.dtype) for x in (k, v)]
+        self._counts = (k.shape[2] - torch.arange(0, k.shape[2], size, device=k.device)).clamp(max=size)
+
+    def beside(self, k: Tensor, v: Tensor, mask: Tensor, last: Tensor) -> tuple[Tensor, ...]:
+        """Keys, values and mask (B, H, queries, keys) with averages behind them, and what is added to scores.
+
+        Args:
+            last: the last key that each query sees, (queries, 1).
+        """
+        starts = torch.arange(0, k.shape[2], self._size, device=k.device)
+        counts = self._counts[: len(starts)]
+        # A part is read by its average when it is wholly past and its first key was not chosen.
+        mask = torch.cat([mask, ~mask[..., :: self._size] & (starts + counts <= last + 1)], -1)
+        keys, values = (
+            torch.cat([x, mean[:, :, : len(starts)]], 2)
+            for x, mean in zip((k, v), self._averages, strict=True)
+        )
+        # It stands for as many keys as it was taken over.
+        weight = torch.cat([torch.ones(k.shape[2], device=k.device), counts]).log()
+        return keys, values, mask, torch.where(mask, weight.to(k.dtype), -math.inf)
