@@ -1,9 +1,9 @@
 """Which policy serves most, if steps take the same time? Live rates of short loads differ too much to say.
 
 The steps of the engine of `batching.decoding` are measured once, and every policy meets the same arrivals in
-virtual time, over seeds and several such measurements; the rate is the highest, in steps of 2 %, at which 99 of
-100 requests are answered as promised. Ratios are taken seed by seed. What was expected before the first run:
-written token by token, `continuous` serves 1.2 to 2 times as many as `greedy`, whose batch waits for its
+virtual time, over seeds and several such measurements; the rate is the highest, in steps of 2 %, at which 99
+of 100 requests are answered as promised. Ratios are taken seed by seed. What was expected before the first
+run: written token by token, `continuous` serves 1.2 to 2 times as many as `greedy`, whose batch waits for its
 longest answer.
 
     python scripts/experiments/policies.py --backend cpu --out docs/experiments
