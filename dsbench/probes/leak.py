@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,8 @@ def measure_leak(prepared: Prepared, budget: Budget) -> Measurement:
     benchmark = prepared.workload.benchmark
     declared = benchmark.candidates[prepared.case.candidate].leaks
     allowed = benchmark.leak_budget
+    # What judges is loaded by now, so that nobody traces its loading, which takes long, or sees its memory.
+    import_module("scipy.stats")
     with tracing():
         watched = watch(backend, call, budget, allowed)
     verdict, slope = worst(list(watched.growth.values())), watched.slope
