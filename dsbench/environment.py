@@ -74,7 +74,7 @@ class Repository:
 
 def repository(folder: Path, ignoring: Sequence[Path] = (), revision: str = "HEAD") -> Repository:
     """The commit checked out in a folder (or another revision), and whether the tree differs from it,
-    leaving out `.dsbench` and the folders in `ignoring`."""
+    leaving out `.dsbench`, the folders in `ignoring`, and what Python keeps of the suites that it read."""
     head = _git(folder, "log", "-1", "--format=%H%n%ct%n%s", revision, "--")
     if not head:
         return Repository()
@@ -82,6 +82,7 @@ def repository(folder: Path, ignoring: Sequence[Path] = (), revision: str = "HEA
     top = Path((_git(folder, "rev-parse", "--show-toplevel") or str(folder)).strip())
     ours = [path.resolve() for path in (*ignoring, folder / ".dsbench")]
     left_out = [f":(exclude,top){path.relative_to(top)}" for path in ours if top in path.parents]
+    left_out.append(":(exclude,top,glob)**/__pycache__/**")
     changes = _git(folder, "status", "--porcelain", "--", ":(top)", *left_out)
     return Repository(commit, float(seconds), subject.strip(), bool((changes or "").strip()))
 

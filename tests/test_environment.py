@@ -63,6 +63,8 @@ def test_a_changed_or_new_file_makes_the_tree_dirty_but_not_what_dsbench_writes(
     for name in ("results/x.json", ".dsbench/runs/y.jsonl"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("")
+    (folder / "suites" / "__pycache__").mkdir(parents=True)
+    (folder / "suites" / "__pycache__" / "echoes.pyc").write_bytes(b"")
     assert not environment.repository(folder, ignoring=(Path("results"),)).dirty
     assert environment.repository(folder).dirty
     (folder / "code.txt").write_text("changed")
