@@ -23,8 +23,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}},
     "dark": {**WIDE, "color_scheme": "dark"},
 }
-DOCUMENTS = {"dashboard.png": "index.html", "dashboard-pareto.png": "pareto.html"}
-"""Pictures of the documents, of the upper part of a page."""
+DOCUMENTS = {"dashboard.png": ("index.html", ""), "dashboard-pareto.png": ("pareto.html", "#at.N=16384")}
+"""Pictures of the documents, of the upper part of a page in a state."""
 
 DOCUMENT: dict[str, Any] = {"viewport": {"width": 1400, "height": 760}}
 
@@ -42,8 +42,8 @@ def main() -> None:
     with _browser() as browser:
         if options.documents:
             page = browser.new_page(**DOCUMENT)
-            for name, file in DOCUMENTS.items():
-                _open(page, options.site / file)
+            for name, (file, state) in DOCUMENTS.items():
+                _open(page, options.site / file, state)
                 page.screenshot(path=options.out / name)
                 if (options.out / name).stat().st_size > LARGEST:
                     sys.exit(f"error: {options.out / name} is larger than {LARGEST} bytes")

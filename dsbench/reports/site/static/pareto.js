@@ -17,7 +17,10 @@ page(async (current) => {
   if (!quality) return show("body", el("div", { class: "filters" }, placeAndRun(place, all)), el("p", { class: "calm" }, "Here is no case with both a latency and an accuracy: a benchmark that declares the probe error, or another of accuracy, gives one."));
   const cases = both.get(quality);
   const benchmarks = distinct(cases.map((one) => `${one.suite}.${one.benchmark}`));
-  const benchmark = benchmarks.includes(state.get("benchmark")) ? state.get("benchmark") : benchmarks[0];
+  // To begin with, the one that compares most techniques.
+  const techniques = (name) => distinct(cases.filter((one) => `${one.suite}.${one.benchmark}` === name).map((one) => one.candidate)).length;
+  const richest = benchmarks.reduce((best, name) => (techniques(name) > techniques(best) ? name : best), benchmarks[0]);
+  const benchmark = benchmarks.includes(state.get("benchmark")) ? state.get("benchmark") : richest;
   const here = cases.filter((one) => `${one.suite}.${one.benchmark}` === benchmark);
   const axes = axesOf(here);
   const wanted = axes.map(([axis]) => [axis, state.get(`at.${axis}`)]).filter(([, value]) => value);
