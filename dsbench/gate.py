@@ -188,6 +188,9 @@ def _metric(
     smallest = None
     if metric.tolerance is not None:
         outcome, change, reason = _by_tolerance(metric, metric.bound(before), metric.bound(after))
+        if metric.wavering and outcome is not Outcome.SAME and _mingled(metric, old, new):
+            outcome = Outcome.INCONCLUSIVE
+            reason += ", but readings of one side lie among the other's: use more --rounds"
         threshold = metric.tolerance
     else:
         threshold = max(policy.min_effect, usual)
@@ -223,6 +226,12 @@ def _by_tolerance(metric: Metric, before: float, after: float) -> tuple[Outcome,
         change,
         f"beyond the tolerance of {100 * metric.tolerance:g}%",
     )
+
+
+def _mingled(metric: Metric, old: Measurement, new: Measurement) -> bool:
+    """Whether readings of one side lie among those of the other."""
+    left, right = ([sample.value for sample in one.readings[metric.reading]] for one in (old, new))
+    return max(min(left), min(right)) <= min(max(left), max(right))
 
 
 def _by_interval(metric: Metric, change: Estimate, threshold: float, margin: float) -> tuple[Outcome, str]:

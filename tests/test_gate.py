@@ -17,8 +17,9 @@ def latency(*rounds: float, case: Case = CASE) -> Measurement:
     return Measurement(case, "latency", Status.OK, readings={"latency": samples})
 
 
-def memory(value: float) -> Measurement:
-    return Measurement(CASE, "memory", Status.OK, readings={"peak_memory": (Sample(value, 0),)})
+def memory(*rounds: float) -> Measurement:
+    samples = tuple(Sample(value, number) for number, value in enumerate(rounds))
+    return Measurement(CASE, "memory", Status.OK, readings={"peak_memory": samples})
 
 
 def failed(status: Status) -> Measurement:
@@ -75,6 +76,17 @@ def test_deterministic_metrics_are_judged_by_tolerance_without_a_test() -> None:
     assert outcome(memory(1.10 * gib), memory(gib)) is Outcome.WORSE
     assert outcome(memory(0.90 * gib), memory(gib)) is Outcome.BETTER
     assert outcome(memory(2000.0), memory(1000.0)) is Outcome.SAME  # below what the instrument sees
+
+
+def test_memory_that_wavers_between_rounds_differs_when_no_reading_lies_among_the_others() -> None:
+    mib = float(2**20)
+    old = memory(49 * mib, 50 * mib, 48 * mib)
+    for new in (memory(32 * mib, 44 * mib, 52 * mib), memory(40 * mib, 44 * mib, 48 * mib)):
+        (verdict,) = judge([new], [old])
+        assert verdict.outcome is Outcome.INCONCLUSIVE
+        assert "readings of one side lie among the other's" in verdict.reason
+    assert outcome(memory(60 * mib, 52 * mib, 55 * mib), old) is Outcome.WORSE
+    assert outcome(memory(32 * mib, 44 * mib, 40 * mib), old) is Outcome.BETTER
 
 
 def test_something_from_nothing_is_worse_and_has_no_relative_change() -> None:

@@ -20,8 +20,9 @@ class Metric:
 
     `reading` names the samples it is computed from and `probe` who takes them. A metric with a
     `tolerance` is deterministic: two values count as the same within that relative difference, or
-    within `resolution` in the metric's unit, without any test. A metric that is not `primary` follows
-    from another one, so it is shown but neither stored nor judged a second time.
+    within `resolution` in the metric's unit, without any test. A `wavering` one is so on some devices only,
+    and does not differ while readings of one side lie among those of the other. A metric that is not
+    `primary` follows from another one, so it is shown but neither stored nor judged a second time.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Metric:
     meaning: str
     tolerance: float | None = None
     resolution: float = 0.0
+    wavering: bool = False
     primary: bool = True
 
     def of(self, measurement: Measurement) -> Estimate | None:

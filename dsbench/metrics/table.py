@@ -165,6 +165,7 @@ METRICS: dict[str, Metric] = {
             meaning="most memory held at once during a call, beyond what its inputs hold",
             tolerance=0.02,
             resolution=2**18,
+            wavering=True,
         ),
         Metric(
             "leak_slope",
