@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from dsbench.history import reading
 from dsbench.history.reading import Lines, Numbers
 from dsbench.records import Environment
 from dsbench.reports.repeat import around
@@ -111,8 +110,8 @@ class Manifest:
 
 def made_by(metrics: list[str]) -> str:
     """What makes two builds go on from each other: what is looked for, and the program, by its own source, so
-    that no file of another form is ever kept."""
-    sources = sorted([*Path(__file__).parent.glob("*.py"), Path(reading.__file__)])
+    that no file of another form is ever kept, and no verdict of another gate."""
+    sources = sorted(Path(__file__).parents[2].rglob("*.py"))
     return f"{digest_of(b''.join(path.read_bytes() for path in sources))} {' '.join(metrics)}"
 
 

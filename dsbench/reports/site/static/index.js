@@ -36,7 +36,8 @@ function summary(places, rows) {
   if (places.every((place) => !place.green)) return el("strong", {}, `The first run of ${machines}: everything is new, and there is nothing to hold it against yet.`);
   if (!red.length) return el("strong", { class: "good" }, `Nothing got worse on ${machines}.`);
   const counts = SERIOUS.filter((word) => RED.has(word)).map((word) => [word, red.filter((row) => row.outcome === word).length]).filter(([, n]) => n);
-  return el("strong", { class: "bad" }, `${counts.map(([word, n]) => `${n} ${word}`).join(", ")} on ${machines}.`);
+  const hit = distinct(red.map((row) => row.place)).length;
+  return el("strong", { class: "bad" }, `${counts.map(([word, n]) => `${n} ${word}`).join(", ")} on ${hit < places.length ? `${hit} of ` : ""}${machines}.`);
 }
 
 /* A machine: is it green, what was measured last and when, what that is held against. */
