@@ -53,6 +53,17 @@ def test_answers_are_the_same_tokens_in_any_company(asked: Pool, policy: Policy)
     assert max(sizes) == policy.size
 
 
+def test_what_memory_held_before_changes_no_answer(asked: Pool) -> None:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)  # which fills memory that is taken with not-a-number
+    try:
+        engine = decoding(asked)
+        served = serve(engine, Continuous(size=5), arrivals("bursty", 2e3, 30, seed=1), Ticking())
+    finally:
+        torch.use_deterministic_algorithms(before)
+    assert served.answers == {request: engine.alone(request) for request in range(30)}
+
+
 def test_answers_follow_from_the_whole_prompt() -> None:
     model, prompt = decoder("cpu", 0, width=32), prompts(1, 6, "cpu", 0)[0]
     others = [torch.cat([first[None], prompt[1:]]) for first in torch.arange(20)]

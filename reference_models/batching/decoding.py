@@ -40,7 +40,8 @@ class Decoding:
         self._rows: list[_Row] = []
         longest = pool.prompts.shape[1] + max(pool.lengths)
         self._cache = Cache(model.config, longest, model.token_embd.weight, slots)
-        # What lies beyond a row's end is weighed with zero, which not-a-number would survive.
+        # What lies beyond a row's end is hidden by -inf and weighed with zero; not-a-number survives both.
+        self._cache.keys.zero_()
         self._cache.values.zero_()
 
     def steps(self, request: int) -> int:
