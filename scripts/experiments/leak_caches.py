@@ -1,7 +1,8 @@
 """How often does the rule of the probe `leak` take a cache that fills for a leak? By its size and the steps.
 
-Simulated: each step asks for one of so many keys at random and keeps 10 kB for a new one; 64 blocks of steps are
-judged as the probe judges its last look. What was expected: never, as on the CPU, where blocks have 32 steps.
+Simulated: each step asks for one of so many keys at random and keeps 10 kB for a new one; 64 blocks of steps
+are judged as the probe judges its last look. What was expected: never, as on the CPU, where blocks have 32
+steps.
 
     python scripts/experiments/leak_caches.py --out docs/experiments
 """
