@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from dsbench.gate import Outcome, Verdict, judge
+from dsbench.gate import OVERLAP, Outcome, Verdict, judge, overlap
 from dsbench.leaking import leaks
 from dsbench.metrics import METRICS
 from dsbench.records import Measurement, merge_rounds
@@ -19,7 +19,8 @@ ASKED = 6
 """Pairs in which a difference has to show. Six readings a side that have nothing to do with the sides lie
 apart, in one direction, once in 924 times."""
 
-_DIFFERENT = (Outcome.WORSE, Outcome.BETTER)
+_DIFFERENT = (Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE)
+"""What is asked again; the last is what the gate makes of a difference whose readings overlap so far."""
 
 
 @dataclass
@@ -45,8 +46,12 @@ class Exact:
         """A verdict a metric, and one on a probe that fails on the second side alone."""
         return [self._believed(verdict) for verdict in self._judge()]
 
-    def _judge(self) -> list[Verdict]:
+    def _merged(self) -> tuple[list[Measurement], list[Measurement]]:
         before, after = map(merge_rounds, self._sides)
+        return before, after
+
+    def _judge(self) -> list[Verdict]:
+        before, after = self._merged()
         known = {measurement.probe for measurement in before if measurement.status.has_numbers}
         leaking = {measurement.probe for measurement in before if leaks(measurement)}
         # What has no numbers on either side is no news, and a leak on both is none.
@@ -61,15 +66,14 @@ class Exact:
     def _believed(self, verdict: Verdict) -> Verdict:
         if verdict.outcome not in _DIFFERENT or verdict.standing:
             return verdict
-        reading, probe = METRICS[verdict.metric].reading, METRICS[verdict.metric].probe
-        before, after = (
-            [sample.value for m in side if m.probe == probe for sample in m.readings.get(reading, ())]
-            for side in self._sides
-        )
+        if verdict.outcome is Outcome.INCONCLUSIVE:
+            return replace(verdict, reason=f"{verdict.reason} over {self._pairs} pairs")
+        metric = METRICS[verdict.metric]
+        before, after = (next(m for m in side if m.probe == metric.probe) for side in self._merged())
         if self._pairs < ASKED:
             told = f"it was asked in {self._pairs} of {ASKED} pairs only"
-        elif max(before) < min(after) or max(after) < min(before):
+        elif not overlap(metric, before, after):
             return replace(verdict, reason=f"{verdict.reason} in each of {self._pairs} pairs")
         else:
-            told = f"the readings of the two sides overlap over {self._pairs} pairs"
+            told = f"{OVERLAP} over {self._pairs} pairs"
         return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {told}")

@@ -15,6 +15,8 @@ from dsbench.records import Case, Measurement
 from dsbench.stats.intervals import Estimate
 from dsbench.stats.two_sample import log_ratio
 
+OVERLAP = "the readings of the two sides overlap"
+
 
 class Outcome(StrEnum):
     """What a new measurement means, most serious first."""
@@ -188,9 +190,8 @@ def _metric(
     smallest = None
     if metric.tolerance is not None:
         outcome, change, reason = _by_tolerance(metric, metric.bound(before), metric.bound(after))
-        if metric.wavering and outcome is not Outcome.SAME and _mingled(metric, old, new):
-            outcome = Outcome.INCONCLUSIVE
-            reason += ", but readings of one side lie among the other's: use more --rounds"
+        if metric.wavering and outcome is not Outcome.SAME and overlap(metric, old, new):
+            outcome, reason = Outcome.INCONCLUSIVE, f"{reason}, but {OVERLAP}"
         threshold = metric.tolerance
     else:
         threshold = max(policy.min_effect, usual)
@@ -228,7 +229,7 @@ def _by_tolerance(metric: Metric, before: float, after: float) -> tuple[Outcome,
     )
 
 
-def _mingled(metric: Metric, old: Measurement, new: Measurement) -> bool:
+def overlap(metric: Metric, old: Measurement, new: Measurement) -> bool:
     """Whether readings of one side lie among those of the other."""
     left, right = ([sample.value for sample in one.readings[metric.reading]] for one in (old, new))
     return max(min(left), min(right)) <= min(max(left), max(right))

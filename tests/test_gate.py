@@ -84,7 +84,7 @@ def test_memory_that_wavers_between_rounds_differs_when_no_reading_lies_among_th
     for new in (memory(32 * mib, 44 * mib, 52 * mib), memory(40 * mib, 44 * mib, 48 * mib)):
         (verdict,) = judge([new], [old])
         assert verdict.outcome is Outcome.INCONCLUSIVE
-        assert "readings of one side lie among the other's" in verdict.reason
+        assert "the readings of the two sides overlap" in verdict.reason
     assert outcome(memory(60 * mib, 52 * mib, 55 * mib), old) is Outcome.WORSE
     assert outcome(memory(32 * mib, 44 * mib, 40 * mib), old) is Outcome.BETTER
 

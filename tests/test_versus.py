@@ -115,6 +115,16 @@ def readings(before: Sequence[float], after: Sequence[float]) -> Exact:
     return found
 
 
+def test_memory_that_overlaps_so_far_is_asked_again_and_may_agree_in_the_end() -> None:
+    assert readings([1.0, 1.2], [1.1, 1.15]).open
+    settled = readings([1.0, 1.2], [1.1, 1.205])
+    assert not settled.open
+    assert [verdict.outcome for verdict in settled.verdicts()] == [Outcome.SAME]
+    told = readings([1.0, 1.2] * 3, [1.1, 1.15] * 3).verdicts()
+    assert [verdict.outcome for verdict in told] == [Outcome.INCONCLUSIVE]
+    assert told[0].reason.endswith(f"overlap over {ASKED} pairs")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "outcome"),
     [

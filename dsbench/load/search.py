@@ -62,12 +62,13 @@ def predict(
     slo: float,
     kind: str | Sequence[float],
     seed: int,
+    step: float = 0.8,
 ) -> float | None:
-    """The highest rate in virtual time, from what the engine can do at most downwards; None when not even a
-    fiftieth of it keeps to the promise."""
+    """The highest rate in virtual time, from what the engine can do at most downwards, each time by the share
+    `step`; None when not even a seventieth of it keeps to the promise."""
     most = capacity(costs, lifetime, policy(), seed)
-    for power in range(20):
-        rate: float = most * 0.8**power
+    for power in range(math.ceil(math.log(70) / -math.log(step))):
+        rate: float = most * step**power
         if keeps(simulate(costs, lifetime, policy(), arrivals(kind, rate, COUNT, seed), seed), slo):
             return rate
     return None

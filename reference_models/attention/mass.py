@@ -15,10 +15,11 @@ import math
 import torch
 
 from reference_models.attention import dense
+from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.chunks import budget_of, chunk_bytes, chunks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
-from reference_models.attention.ranking import Budget, best_blocks
+from reference_models.attention.ranking import Budget
 from reference_models.attention.seen import last_seen, share_heads
 from reference_models.attention.selection import Selection, in_blocks
 
@@ -29,31 +30,13 @@ BUDGET = Budget(keep=0.125, least=4, sinks=0, local=0)
 """As many blocks as `block_topk` has, none of them for sure."""
 
 
-@torch.no_grad()
-def select(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = BLOCK,
-    budget: Budget = BUDGET,
-    lengths: torch.Tensor | None = None,
-) -> Selection:
-    """The blocks of keys with the largest share of the softmax, in float32.
-
-    Args:
-        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
-        causal: whether a query sees no later key.
-        block: tokens of a block of keys.
-        rows: queries that share a choice, by the sum of their weights.
-        budget: how many blocks are kept.
-        lengths: how many keys each sequence has, (B,); all Nk by default.
-
-    Raises:
-        ValueError: the shapes do not fit each other.
-    """
-    last = last_seen(q, k, causal, lengths)
-    q, k = q.float(), share_heads(k.float(), q.shape[1])
+@ranks_blocks(BLOCK, rows=BLOCK, budget=BUDGET)
+def select(asked: Asked) -> Selection:
+    """The blocks of keys with the largest share of the softmax, in float32; queries of a row share a choice
+    by the sum of their weights."""
+    rows = asked.rows
+    last = last_seen(asked.q, asked.k, asked.causal, asked.lengths)
+    q, k = asked.q.float(), share_heads(asked.k.float(), asked.q.shape[1])
     (batch, heads, N, _), keys = q.shape, k.shape[2]
     masses = []
     # A chunk holds whole rows of queries; of a pair there are at once three scores.
@@ -62,9 +45,9 @@ def select(
         scores = dense.scores(q[:, :, queries], k, last[:, queries])
         # A key that is NaN gets all the attention, which would be NaN throughout, so that it shows.
         scores.nan_to_num_(nan=torch.finfo(scores.dtype).max, neginf=-math.inf)
-        by_block = in_blocks(scores.softmax(-1).mT, block).sum(3).mT
+        by_block = in_blocks(scores.softmax(-1).mT, asked.block).sum(3).mT
         masses.append(in_blocks(by_block, rows).sum(3))
-    return best_blocks(torch.cat(masses, 2), q, k, causal, block, rows, budget, lengths)
+    return asked.best(torch.cat(masses, 2))
 
 
 def scoring(N: int, D: int, causal: bool) -> float:

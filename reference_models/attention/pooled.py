@@ -19,11 +19,12 @@ import math
 
 import torch
 
+from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.chunks import budget_of, chunk_bytes, chunks
 from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
-from reference_models.attention.ranking import Budget, best_blocks, means
-from reference_models.attention.seen import check_shapes, last_seen, share_heads
+from reference_models.attention.ranking import Budget, means
+from reference_models.attention.seen import last_seen, share_heads
 from reference_models.attention.selection import Selection, in_blocks
 
 BLOCK = 64
@@ -36,38 +37,24 @@ BUDGET = Budget(keep=0.235, least=4)
 """With the blocks that are kept in any case a quarter of all pairs, from some 4,000 tokens on."""
 
 
-@torch.no_grad()
-def select(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = BLOCK,
-    budget: Budget = BUDGET,
-    lengths: torch.Tensor | None = None,
-    part: int = PART,
-) -> Selection:
+@ranks_blocks(BLOCK, rows=BLOCK, budget=BUDGET)
+def select(asked: Asked, part: int = PART) -> Selection:
     """The blocks of keys for each row of queries, by the largest share that one of its queries gives them.
 
     Args:
-        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D).
-        causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block of keys.
-        rows: queries that share a choice.
-        budget: how many blocks are kept.
-        lengths: how many keys each sequence has, (B,); all Nk by default.
+        asked: what every selector is asked.
         part: keys that are averaged, a divisor of the block, or the block where it is smaller.
 
     Raises:
-        ValueError: the part does not divide the block, or the shapes do not fit each other.
+        ValueError: the part does not divide the block.
     """
-    check_shapes(q, k, lengths)
-    part = min(part, block)
-    if part < 1 or block % part:
-        raise ValueError(f"parts of {part} keys do not divide blocks of {block}")
+    q, k, rows = asked.q, asked.k, asked.rows
+    part = min(part, asked.block)
+    if part < 1 or asked.block % part:
+        raise ValueError(f"parts of {part} keys do not divide blocks of {asked.block}")
     batch, heads, N, D = q.shape
-    averages = share_heads(means(k, part, lengths), heads).mT / math.sqrt(D)
-    last = last_seen(q, k, causal, lengths)
+    averages = share_heads(means(k, part, asked.lengths), heads).mT / math.sqrt(D)
+    last = last_seen(q, k, asked.causal, asked.lengths)
     number = torch.arange(averages.shape[-1], device=q.device)
     pooled = []
     # A chunk holds whole rows; of a query and a part there are at once a score, a share and a mask.
@@ -77,9 +64,9 @@ def select(
         # NaN shows in the result: it gets the whole share.
         scores = (q[:, :, queries].float() @ averages).nan_to_num_(nan=torch.finfo(torch.float32).max)
         scores.masked_fill_(hidden, -math.inf)
-        shares = in_blocks(scores.softmax(-1).mT, block // part).sum(3).mT
+        shares = in_blocks(scores.softmax(-1).mT, asked.block // part).sum(3).mT
         pooled.append(in_blocks(shares, rows).amax(3))
-    return best_blocks(torch.cat(pooled, 2), q, k, causal, block, rows, budget, lengths)
+    return asked.best(torch.cat(pooled, 2))
 
 
 def scoring(N: int, D: int, causal: bool) -> float:

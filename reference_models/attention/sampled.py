@@ -29,7 +29,7 @@ from reference_models.attention.inputs import HEADS
 from reference_models.attention.method import Method
 from reference_models.attention.ranking import Budget, holding
 from reference_models.attention.seen import check_shapes, last_seen, share_heads
-from reference_models.attention.selection import Selection, attend, in_blocks
+from reference_models.attention.selection import Selection, in_blocks
 
 BLOCK = 64
 """Tokens of a block, and queries of a row. Blocks of 32 keep as much with fewer keys, and take longer."""
@@ -45,21 +45,15 @@ CAP = Budget(keep=0.5, least=4)
 
 
 def attention(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = BLOCK,
-    budget: Budget = CAP,
-    lengths: torch.Tensor | None = None,
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, lengths: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Attention over the selected blocks. N need not be a multiple of the block."""
+    """Attention over the selected blocks, by kernels where there are any. N need not be a multiple of the
+    block."""
     check_shapes(q, k, lengths)
-    sampling = fused.Sampling(EVERY, GAMMA)
-    if fused.ranks(q, k, block, rows, budget, sampling):
-        return fused.attention(q, k, v, causal, block, rows, budget, lengths, sampling)
-    return attend(q, k, v, causal, select(q, k, causal, block, rows, budget, lengths), lengths)
+    sizes, sampling = (BLOCK, BLOCK, CAP), fused.Sampling(EVERY, GAMMA)
+    if fused.ranks(q, k, *sizes, sampling):
+        return fused.attention(q, k, v, causal, *sizes, lengths, sampling)
+    return METHOD.attention(q, k, v, causal, lengths)
 
 
 @ranks_blocks(BLOCK, rows=BLOCK, budget=CAP)
@@ -81,7 +75,7 @@ def select(asked: Asked, every: int = EVERY, gamma: float = GAMMA) -> Selection:
     if every < 1 or asked.rows % every:
         raise ValueError(f"every={every}: voters must divide rows of {asked.rows} queries evenly")
     sizes, sampling = (asked.block, asked.rows, asked.budget), fused.Sampling(every, gamma)
-    if asked.pages is None and fused.ranks(asked.q, asked.k, *sizes, sampling):
+    if fused.ranks(asked.q, asked.k, *sizes, sampling):
         return fused.select(asked.q, asked.k, asked.causal, *sizes, asked.lengths, sampling)
     _, sure = asked.reach()
     pooled = shares(asked, every)

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from reference_models.attention.triton_attend import length_of, sharer
-from reference_models.attention.triton_select import choose, reach
+from reference_models.attention.triton_select import most, put, reach, room
 
 VOTERS, KEYS = 64, 128
 """Voters and keys whose products one program takes at once."""
@@ -113,13 +113,9 @@ def _rank(
     score = tl.where(block < visible, score, float("-inf"))
     # As integers, floats that are not below zero are in order, and -inf is below them.
     wanted = needed(pooled, score.to(tl.int32, bitcast=True), gamma)
-    # A share such as 0.1 of 10 must not become 2 by the last bit.
-    most = tl.maximum(tl.ceil(visible.to(tl.float32) * keep - 1e-4).to(tl.int32), least)
-    wanted = tl.minimum(tl.minimum(tl.maximum(wanted, least), most), tl.minimum(visible, slots))
-    chosen = choose(score, wanted)
+    wanted = tl.minimum(tl.maximum(wanted, least), most(visible, keep, least))
     row = head.to(tl.int64) * tiles + tile
-    tl.store(indices + row * slots + tl.cumsum(chosen.to(tl.int32), 0) - 1, block, mask=chosen)
-    tl.store(counts + row, wanted)
+    put(score, wanted, indices, counts, row, slots, block, visible)
 
 
 def select(
@@ -155,11 +151,9 @@ def select(
         q, k, sums, lengths, voters, blocks, heads, kv_heads, Nq, Nk, math.log2(math.e) / math.sqrt(D),
         D=D, VOTERS=VOTERS, KEYS=keys, SPAN=SPAN, num_warps=4, num_stages=2, **shape,
     )  # fmt: skip
-    slots = min(blocks, max(least, math.ceil(keep * blocks)))
-    indices = torch.empty((batch, heads, tiles, slots), dtype=torch.int32, device=q.device)
-    counts = torch.empty((batch, heads, tiles), dtype=torch.int32, device=q.device)
+    indices, counts = room(q, tiles, blocks, keep, least)
     _rank[(tiles, batch * heads)](
-        sums, indices, counts, lengths, voters, tiles, blocks, slots, heads, Nq, Nk, keep, least, gamma,
-        PADDED=max(32, triton.next_power_of_2(blocks)), ROWS=rows, num_warps=1, **shape,
+        sums, indices, counts, lengths, voters, tiles, blocks, indices.shape[3], heads, Nq, Nk,
+        keep, least, gamma, PADDED=max(32, triton.next_power_of_2(blocks)), ROWS=rows, num_warps=1, **shape,
     )  # fmt: skip
     return indices, counts

@@ -110,6 +110,22 @@ def choose(scores, wanted):
 
 
 @triton.jit
+def most(visible, keep, least):
+    """How many blocks a tile gets of those that it sees."""
+    # A share such as 0.1 of 10 must not become 2 by the last bit.
+    return tl.maximum(tl.ceil(visible.to(tl.float32) * keep - 1e-4).to(tl.int32), least)
+
+
+@triton.jit
+def put(score, wanted, indices, counts, row, slots, block, visible):
+    """Writes which blocks of a row are among the `wanted` best, ascending, and how many there are."""
+    wanted = tl.minimum(wanted, tl.minimum(visible, slots))
+    chosen = choose(score, wanted)
+    tl.store(indices + row * slots + tl.cumsum(chosen.to(tl.int32), 0) - 1, block, mask=chosen)
+    tl.store(counts + row, wanted)
+
+
+@triton.jit
 def _rank(
     scores, indices, counts, lengths, tiles, blocks, slots, heads, Nq, Nk, share, least,
     PADDED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, CAUSAL: tl.constexpr,
@@ -122,13 +138,16 @@ def _rank(
     row = head.to(tl.int64) * tiles + tile
     block = tl.arange(0, PADDED)
     score = tl.load(scores + row * blocks + block, mask=block < visible, other=float("-inf"))
-    # A share such as 0.1 of 10 must not become 2 by the last bit.
-    wanted = tl.maximum(tl.ceil(visible.to(tl.float32) * share - 1e-4).to(tl.int32), least)
-    wanted = tl.minimum(tl.minimum(wanted, visible), slots)
-    chosen = choose(score, wanted)
-    place = tl.cumsum(chosen.to(tl.int32), 0) - 1
-    tl.store(indices + row * slots + place, block, mask=chosen)
-    tl.store(counts + row, wanted)
+    put(score, most(visible, share, least), indices, counts, row, slots, block, visible)
+
+
+def room(
+    q: torch.Tensor, tiles: int, blocks: int, keep: float, least: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Memory for `indices` (B, H, tiles, slots) and `counts` (B, H, tiles) of a choice, int32."""
+    slots = min(blocks, max(least, math.ceil(keep * blocks)))
+    shape = *q.shape[:2], tiles
+    return q.new_empty((*shape, slots), dtype=torch.int32), q.new_empty(shape, dtype=torch.int32)
 
 
 def select(
@@ -163,9 +182,7 @@ def select(
         q, queries, Nq, tiles, batch * heads, k, keys, Nk, blocks, kv_heads, lengths,
         ROWS=rows, BLOCK=block, D=D, LENGTHS=lengths is not None, num_warps=4,
     )  # fmt: skip
-    slots = min(blocks, max(least, math.ceil(keep * blocks)))
-    indices = torch.empty((batch, heads, tiles, slots), dtype=torch.int32, device=q.device)
-    counts = torch.empty((batch, heads, tiles), dtype=torch.int32, device=q.device)
+    indices, counts = room(q, tiles, blocks, keep, least)
     scores = torch.empty((batch, heads, tiles, blocks), dtype=torch.float32, device=q.device)
     shape = {"ROWS": rows, "BLOCK": block, "CAUSAL": causal, "LENGTHS": lengths is not None}
     _products[(triton.cdiv(tiles, PART), triton.cdiv(blocks, PART), batch * heads)](
@@ -174,7 +191,7 @@ def select(
     )  # fmt: skip
     # A warp a row, whose lanes count without waiting for other warps.
     _rank[(tiles, batch * heads)](
-        scores, indices, counts, lengths, tiles, blocks, slots, heads, Nq, Nk, keep, least,
+        scores, indices, counts, lengths, tiles, blocks, indices.shape[3], heads, Nq, Nk, keep, least,
         PADDED=max(32, triton.next_power_of_2(blocks)), num_warps=1, **shape,
     )  # fmt: skip
     return indices, counts

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import torch
 
+from reference_models.attention.asked import Asked, ranks_blocks
 from reference_models.attention.method import Method
-from reference_models.attention.ranking import EIGHTH, Budget, best_blocks
+from reference_models.attention.ranking import EIGHTH
 from reference_models.attention.seen import last_seen
 from reference_models.attention.selection import Selection
 
@@ -20,35 +21,16 @@ BLOCK = 64
 """Tokens of a block."""
 
 
-@torch.no_grad()
-def select(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    causal: bool,
-    block: int = BLOCK,
-    rows: int = BLOCK,
-    budget: Budget = EIGHTH,
-    lengths: torch.Tensor | None = None,
-) -> Selection:
-    """The budget's sinks and else the blocks nearest to the row's last query, one choice for all heads.
-
-    Args:
-        q, k: of shape (B, H, Nq, D) and (B, Hkv, Nk, D), of which the shapes alone count.
-        causal: whether blocks that lie wholly in the future are left out.
-        block: tokens of a block of keys.
-        rows: queries that share a choice.
-        budget: how many blocks are kept.
-        lengths: how many keys each sequence has, (B,); all Nk by default.
-
-    Raises:
-        ValueError: the shapes do not fit each other.
-    """
-    last = last_seen(q, k, True, lengths)
-    nearest = torch.cat([last[:, rows - 1 :: rows], last[:, -1:]], 1)[:, : -(-q.shape[2] // rows)]
-    own = nearest // block
-    number = torch.arange(-(-k.shape[2] // block), device=q.device)
+@ranks_blocks(BLOCK, rows=BLOCK, budget=EIGHTH)
+def select(asked: Asked) -> Selection:
+    """The budget's sinks and else the blocks nearest to the row's last query, one choice for all heads; of q
+    and k the shapes alone count."""
+    last, rows = last_seen(asked.q, asked.k, True, asked.lengths), asked.rows
+    nearest = torch.cat([last[:, rows - 1 :: rows], last[:, -1:]], 1)[:, : -(-asked.q.shape[2] // rows)]
+    own = nearest // asked.block
+    number = torch.arange(-(-asked.k.shape[2] // asked.block), device=asked.q.device)
     distance = (number - own[..., None]).abs().neg().float()
-    return best_blocks(distance[:, None], q, k, causal, block, rows, budget, lengths)
+    return asked.best(distance[:, None])
 
 
 def scoring(*_: object) -> float:

@@ -24,7 +24,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -33,10 +32,9 @@ from typing import Any
 import torch
 from measuring import device, write
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dsbench.backends import Backend, UnsupportedError
-from reference_models.attention import block_topk, sampled, token_topk
+from reference_models.attention import block_topk, sampled, sdpa, token_topk
 from reference_models.attention.selectors import METHODS
 from reference_models.language import reading, smollm2
 from reference_models.language.decoder import Attention, Cache, Decoder, dense
@@ -73,13 +71,15 @@ def prefill(model: Decoder, attention: Attention, cache: Cache, prompt: Tensor) 
     return step(model, attention, cache, prompt, 0)
 
 
-def generate(model: Decoder, cache: Cache, prompt: Tensor, tokens: int, backend: Backend) -> float:
+def generate(
+    model: Decoder, attention: Attention, cache: Cache, prompt: Tensor, tokens: int, backend: Backend
+) -> float:
     """Seconds that writing the tokens takes, one after the other, the prompt read before."""
-    token = prefill(model, dense, cache, prompt)
+    token = prefill(model, attention, cache, prompt)
     backend.synchronize()
     began = time.perf_counter()
     for written in range(tokens):
-        token = step(model, dense, cache, token, prompt.shape[1] + written)
+        token = step(model, attention, cache, token, prompt.shape[1] + written)
     backend.synchronize()
     return time.perf_counter() - began
 
@@ -119,11 +119,11 @@ def turns(calls: Mapping[str, Callable[[], Any]], backend: Backend) -> dict[str,
     return found
 
 
-KERNELS = {
-    "as PyTorch chooses": None,
-    "flash": SDPBackend.FLASH_ATTENTION,
-    "cudnn": SDPBackend.CUDNN_ATTENTION,
-    "math": SDPBackend.MATH,
+KERNELS: dict[str, Attention] = {
+    "as PyTorch chooses": sdpa.attention,
+    "flash": sdpa.flash,
+    "cudnn": sdpa.cudnn,
+    "math": sdpa.math,
 }
 """PyTorch's kernels of dense attention that know grouped heads."""
 
@@ -136,10 +136,9 @@ def written(model: Decoder, N: int, tokens: int, backend: Backend) -> list[dict[
     rows = []
     for name, kernel in KERNELS.items():
         try:
-            with sdpa_kernel(kernel) if kernel else nullcontext():
-                first, again = (generate(model, cache, prompt, tokens, backend) for _ in range(2))
-        except RuntimeError as error:
-            print(f"{name}: {str(error).splitlines()[0]}")
+            first, again = (generate(model, kernel, cache, prompt, tokens, backend) for _ in range(2))
+        except NotImplementedError as missing:
+            print(f"{name}: {missing}")
             continue
         each = {"first_s": first, "again_s": again}
         rows.append({"kernel": name, "prompt": N, "tokens": tokens, **each})
@@ -153,7 +152,7 @@ def scenario(
     """A row a variant and way of launching, for prompts of N tokens."""
     prompt = torch.tensor(reading.documents(N, 1), device=backend.device)
     cache = Cache(model.config, N + tokens, model.token_embd.weight)
-    real = generate(model, cache, prompt, tokens, backend)
+    real = generate(model, dense, cache, prompt, tokens, backend)
     token, middle = prompt[:, :1], N + tokens // 2
     reads = {name: partial(prefill, model, one, cache, prompt) for name, one in variants.items()}
     writes = {name: partial(step, model, one, cache, token, middle) for name, one in variants.items()}

@@ -222,7 +222,10 @@ TOLD = {
 def selectors(folder: Path) -> None:
     """What every configuration of the search keeps of the answers, and which of the keys."""
     for name in ("selectors-1024-cpu", "selectors-8192-cuda"):
-        dense, *others = rows(folder, name)
+        found = rows(folder, name)
+        if not found:
+            continue
+        dense, *others = found
         groups: dict[str, list[dict[str, Any]]] = {
             "meets the target": [],
             "finds numbers as dense does": [],

@@ -21,10 +21,8 @@ import numpy as np
 from measuring import device, write
 
 from dsbench.backends import Backend
-from dsbench.load.arrivals import arrivals
-from dsbench.load.outcome import keeps
-from dsbench.load.search import COUNT, capacity
-from dsbench.load.virtual import Calibrated, calibrate, simulate
+from dsbench.load.search import predict
+from dsbench.load.virtual import calibrate
 from dsbench.probes import Prepared, Workload
 from dsbench.probes.load import Asked
 from dsbench.registry import Benchmark, builtin_suites, load
@@ -32,19 +30,6 @@ from dsbench.stats.bootstrap import paired
 
 FINE = 0.98
 """The rate that is tried next, over the last one."""
-
-
-def highest(costs: Calibrated, asked: Asked, kind: str, seed: int) -> float | None:
-    """The highest rate that keeps the promise, searched for from what the engine can do at most down to a
-    fiftieth of it; None when there is none."""
-    lives, policy = asked.engine.steps, asked.policy
-    most = 1.25 * capacity(costs, lives, policy(), seed)
-    for power in range(int(math.log(50) / -math.log(FINE))):
-        rate: float = most * FINE**power
-        served = simulate(costs, lives, policy(), arrivals(kind, rate, COUNT, seed), seed)
-        if keeps(served, asked.slo):
-            return rate
-    return None
 
 
 def compared(declared: Benchmark, backend: Backend, turn: int, seeds: int) -> list[dict[str, Any]]:
@@ -55,11 +40,9 @@ def compared(declared: Benchmark, backend: Backend, turn: int, seeds: int) -> li
         workload = Workload(declared, case, backend, turn)
         asked = Asked(**Prepared(case, workload, 0, declared.candidates[case.candidate].function).call())
         costs = costs or calibrate(asked.engine, backend, asked.largest, limit=3.0)
+        told = costs, asked.engine.steps, asked.policy, asked.slo, asked.arrivals
         facts = {"policy": case.candidate, "arrivals": str(asked.arrivals), "turn": turn}
-        rows += [
-            {**facts, "seed": seed, "rate": highest(costs, asked, str(asked.arrivals), seed)}
-            for seed in range(seeds)
-        ]
+        rows += [{**facts, "seed": seed, "rate": predict(*told, seed, FINE)} for seed in range(seeds)]
     return rows
 
 

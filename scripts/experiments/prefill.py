@@ -23,10 +23,9 @@ from typing import Any
 import torch
 from generation import KERNELS, VARIANTS, prefill, turns
 from measuring import device, write
-from torch import Tensor
-from torch.nn.attention import sdpa_kernel
 
 from dsbench.backends import Backend
+from reference_models.attention import sdpa
 from reference_models.language import reading, smollm2
 from reference_models.language.decoder import Attention, Cache, Decoder, dense
 from reference_models.language.sparse import Sparse, budgeted
@@ -34,21 +33,13 @@ from reference_models.language.sparse import Sparse, budgeted
 SPARSE = ("sampled", "block_topk", "block_wide", "block_fixed")
 
 
-def by(kernel: Any, q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
-    """Dense attention by one of PyTorch's kernels."""
-    with sdpa_kernel(kernel):
-        return dense(q, k, v, causal)
-
-
-def attentions() -> dict[str, Attention]:
-    """What is compared, by name; dense attention as PyTorch chooses comes first."""
-    kernels = {f"dense, {name}": partial(by, kernel) for name, kernel in KERNELS.items() if kernel}
-    return {
-        "dense": dense,
-        **kernels,
-        "nothing": VARIANTS["nothing"],
-        **{name: VARIANTS[name] for name in SPARSE},
-    }
+ATTENTIONS: dict[str, Attention] = {
+    "dense": dense,
+    **{f"dense, {name}": kernel for name, kernel in KERNELS.items() if kernel is not sdpa.attention},
+    "nothing": VARIANTS["nothing"],
+    **{name: VARIANTS[name] for name in SPARSE},
+}
+"""What is compared; dense attention as PyTorch chooses comes first."""
 
 
 @torch.inference_mode()
@@ -57,7 +48,7 @@ def measured(model: Decoder, N: int, backend: Backend) -> list[dict[str, Any]]:
     prompt = torch.tensor(reading.documents(N, 1), device=backend.device)
     cache = Cache(model.config, N, model.token_embd.weight)
     calls: dict[str, Callable[[], Any]] = {
-        name: partial(prefill, model, one, cache, prompt) for name, one in attentions().items()
+        name: partial(prefill, model, one, cache, prompt) for name, one in ATTENTIONS.items()
     }
     kept = {}
     for name in SPARSE:
